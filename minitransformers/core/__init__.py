@@ -1,0 +1,1 @@
+"""The tensor core: primitives with derivatives, modules, cache, masks, random numbers, threads."""

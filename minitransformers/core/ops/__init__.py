@@ -1,0 +1,69 @@
+"""Every operation on activations, each with its derivative next to it.
+
+Arrays in give an array out; a `Tensor` among the positional arguments is recorded for `backward`.
+All ops return float32 for float32, and never write to an input.
+"""
+
+from .activations import (
+    ACTIVATIONS,
+    activation,
+    gelu,
+    gelu_new,
+    quick_gelu,
+    relu,
+    sigmoid,
+    silu,
+    tanh,
+)
+from .attention import attention
+from .embedding import embedding
+from .linear import conv1d, linear
+from .loss import bce_with_logits, cross_entropy, mse
+from .norm import layer_norm, rms_norm
+from .rope import inverse_frequencies, rotary, rotary_table
+from .shape import (
+    add,
+    concatenate,
+    dropout,
+    getitem,
+    merge_heads,
+    mul,
+    reshape,
+    split,
+    split_heads,
+    transpose,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "activation",
+    "add",
+    "attention",
+    "bce_with_logits",
+    "concatenate",
+    "conv1d",
+    "cross_entropy",
+    "dropout",
+    "embedding",
+    "gelu",
+    "gelu_new",
+    "getitem",
+    "inverse_frequencies",
+    "layer_norm",
+    "linear",
+    "merge_heads",
+    "mse",
+    "mul",
+    "quick_gelu",
+    "relu",
+    "reshape",
+    "rms_norm",
+    "rotary",
+    "rotary_table",
+    "sigmoid",
+    "silu",
+    "split",
+    "split_heads",
+    "tanh",
+    "transpose",
+]

@@ -1,0 +1,119 @@
+"""Layers: a parameter or two and the op that uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .module import Module, placeholder
+from .primitive import value_of
+from .random import Generator, default_generator
+
+
+class Linear(Module):
+    """x W^T + b. weight: (out, in) as torch stores it; bias: (out,)"""
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True):
+        self.weight = placeholder(outputs, inputs)
+        self.bias = placeholder(outputs) if bias else None
+
+    def __call__(self, x: Any) -> Any:
+        return ops.linear(x, self.weight, self.bias)
+
+    def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
+        return _normal_or_zero(getattr(self, attribute).shape, attribute, std, draw)
+
+
+class Conv1D(Module):
+    """x W + b. weight: (in, out) as GPT-2's checkpoints store it; bias: (out,)"""
+
+    def __init__(self, inputs: int, outputs: int):
+        self.weight = placeholder(inputs, outputs)
+        self.bias = placeholder(outputs)
+
+    def __call__(self, x: Any) -> Any:
+        return ops.conv1d(x, self.weight, self.bias)
+
+    def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
+        return _normal_or_zero(getattr(self, attribute).shape, attribute, std, draw)
+
+
+class Embedding(Module):
+    """Rows of a table. weight: (vocab, hidden)
+
+    padding_idx: the row that a fresh table has zeros in
+    """
+
+    def __init__(self, vocab: int, hidden: int, padding_idx: int | None = None):
+        self.weight = placeholder(vocab, hidden)
+        self.padding_idx = padding_idx
+
+    def __call__(self, ids: np.ndarray) -> Any:
+        """ids: (...) integers -> (..., hidden). Raises ValueError for an id outside the table."""
+        vocab = self.weight.shape[0]
+        if ids.size and (ids.min() < 0 or ids.max() >= vocab):
+            wrong = ids[(ids < 0) | (ids >= vocab)].flat[0]
+            raise ValueError(
+                f"id {wrong} is outside the embedding table of {vocab} rows: does the tokenizer "
+                "belong to this model, and is the input short enough for its positions?"
+            )
+        return ops.embedding(self.weight, ids=ids)
+
+    def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
+        table = draw.normal(self.weight.shape, std=std)
+        if self.padding_idx is not None:
+            table[self.padding_idx] = 0.0
+        return table
+
+
+class LayerNorm(Module):
+    """Centred and scaled last axis. weight, bias: (hidden,)"""
+
+    def __init__(self, hidden: int, eps: float = 1e-5, bias: bool = True):
+        self.weight = placeholder(hidden)
+        self.bias = placeholder(hidden) if bias else None
+        self.eps = eps
+
+    def __call__(self, x: Any) -> Any:
+        return ops.layer_norm(x, self.weight, self.bias, eps=self.eps)
+
+    def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
+        return np.full(self.weight.shape, attribute == "weight", np.float32)
+
+
+class RMSNorm(Module):
+    """Last axis scaled by its root mean square. weight: (hidden,)"""
+
+    def __init__(self, hidden: int, eps: float = 1e-6):
+        self.weight = placeholder(hidden)
+        self.eps = eps
+
+    def __call__(self, x: Any) -> Any:
+        return ops.rms_norm(x, self.weight, eps=self.eps)
+
+    def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
+        return np.ones(self.weight.shape, np.float32)
+
+
+class Dropout(Module):
+    """In training, zeros each element with probability p and scales the others by 1 / (1 - p)."""
+
+    def __init__(self, p: float):
+        self.p = p
+
+    def __call__(self, x: Any) -> Any:
+        if not (self.training and self.p):
+            return x
+        keep = default_generator.keep(x.shape, self.p)
+        return ops.dropout(x, keep=keep.astype(value_of(x).dtype, copy=False))
+
+    @property
+    def rate(self) -> float:
+        """The probability in force: p in training, else 0. For attention, which drops inside."""
+        return self.p if self.training else 0.0
+
+
+def _normal_or_zero(shape: tuple, attribute: str, std: float, draw: Generator) -> np.ndarray:
+    return draw.normal(shape, std=std) if attribute == "weight" else np.zeros(shape, np.float32)

@@ -1,0 +1,106 @@
+"""The parameter tree: attribute paths are the checkpoint's names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from .primitive import Tensor
+
+
+def placeholder(*shape: int) -> np.ndarray:
+    """An array of that shape that takes no memory and no time, NaN everywhere until loaded."""
+    return np.broadcast_to(np.float32(np.nan), shape)
+
+
+def is_placeholder(x: Any) -> bool:
+    return (
+        isinstance(x, np.ndarray)
+        and x.size > 0
+        and not any(x.strides)
+        and bool(np.isnan(x.flat[0]))
+    )
+
+
+class Module:
+    """A node of the tree. Its parameters are its array attributes, its children its Module
+    attributes and lists of Modules; there is no registration.
+    """
+
+    training = False
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """(attribute path, child), in the order of assignment"""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, list):
+                for i, item in enumerate(value):
+                    if isinstance(item, Module):
+                        yield f"{name}.{i}", item
+
+    def modules(self) -> Iterator[Module]:
+        """Every Module below, children first, this one last."""
+        for _, child in self.children():
+            yield from child.modules()
+        yield self
+
+    def slots(self, prefix: str = "") -> Iterator[tuple[str, Module, str]]:
+        """(full name, owner, attribute) of every parameter, tied ones each time they occur"""
+        for name, value in vars(self).items():
+            if isinstance(value, (np.ndarray, Tensor)):
+                yield prefix + name, self, name
+        for name, child in self.children():
+            yield from child.slots(f"{prefix}{name}.")
+
+    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        """(name, array), a tied array once under its first name"""
+        seen = set()
+        for name, owner, attribute in self.slots():
+            value = getattr(owner, attribute)
+            if id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
+
+    def parameters(self) -> Iterator[Any]:
+        """Every parameter array, a tied one once."""
+        return (value for _, value in self.named_parameters())
+
+    def state_dict(self) -> dict[str, Any]:
+        """{name: array}, tied arrays under every name"""
+        return {name: getattr(owner, attribute) for name, owner, attribute in self.slots()}
+
+    def load_state_dict(self, weights: Mapping[str, np.ndarray], strict: bool = True) -> None:
+        """Set every parameter from `weights`, without copying.
+
+        Raises ValueError that lists every missing, unexpected and misshapen name; nothing is
+        changed then. strict=False ignores missing and unexpected names.
+        """
+        slots = {name: (owner, attribute) for name, owner, attribute in self.slots()}
+        problems = []
+        if strict:
+            problems += [f"missing: {name}" for name in slots if name not in weights]
+            problems += [f"unexpected: {name}" for name in weights if name not in slots]
+        known = [name for name in slots if name in weights]
+        for name in known:
+            have, want = weights[name].shape, getattr(*slots[name]).shape
+            if have != want:
+                problems.append(f"shape: {name} is {have}, the model's is {want}")
+        if problems:
+            raise ValueError(
+                f"these weights do not fit {type(self).__name__}:\n  " + "\n  ".join(problems)
+            )
+        for name in known:
+            setattr(*slots[name], weights[name])
+
+    def train(self, mode: bool = True) -> Any:
+        """Switch dropout on (or off, mode=False). -> self"""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Any:
+        """Switch dropout off. -> self"""
+        return self.train(False)

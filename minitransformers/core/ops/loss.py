@@ -1,0 +1,73 @@
+"""Losses, each the mean over what counts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..primitive import primitive
+
+IGNORED = -100  # the label of positions that have none
+
+
+@primitive
+def cross_entropy(logits, *, labels, ignore_index=IGNORED):
+    """The mean of -log softmax(logits)[label] over labels other than ignore_index.
+
+    logits: (rows, classes); labels: (rows,) integers -> () ; NaN if every label is ignored
+    Raises ValueError for a label outside the classes.
+    """
+    counted = np.flatnonzero(labels != ignore_index)
+    chosen = labels[counted]
+    classes = logits.shape[-1]
+    if chosen.size and (chosen.min() < 0 or chosen.max() >= classes):
+        wrong = chosen[(chosen < 0) | (chosen >= classes)][0]
+        raise ValueError(
+            f"label {wrong} is outside the model's {classes} classes (0 to {classes - 1}); "
+            f"{ignore_index} marks a position to ignore"
+        )
+    rows = logits if counted.size == len(labels) else logits[counted]
+    shifted = rows - rows.max(-1, keepdims=True)
+    picked = shifted[np.arange(len(chosen)), chosen]
+    log_sum = np.log(np.exp(shifted, out=shifted).sum(-1))
+    loss = (log_sum - picked).sum() / rows.dtype.type(chosen.size or np.nan)
+    return np.asarray(loss, logits.dtype), (logits, counted, chosen)
+
+
+@cross_entropy.defvjp
+def _(saved, g):
+    logits, counted, chosen = saved
+    rows = logits[counted]
+    p = np.exp(rows - rows.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    p[np.arange(len(chosen)), chosen] -= 1.0
+    p *= g / max(chosen.size, 1)
+    out = np.zeros_like(logits)
+    out[counted] = p
+    return (out,)
+
+
+@primitive
+def mse(prediction, *, target):
+    """The mean of squared differences. prediction, target: one shape -> ()"""
+    difference = prediction - target
+    return np.asarray((difference * difference).mean(), prediction.dtype), difference
+
+
+@mse.defvjp
+def _(difference, g):
+    return (difference * (g * (2.0 / difference.size)),)
+
+
+@primitive
+def bce_with_logits(logits, *, target):
+    """The mean binary cross entropy of sigmoid(logits). logits, target: one shape -> ()"""
+    # max(x, 0) - x t + log(1 + exp(-|x|)) cannot overflow
+    terms = np.maximum(logits, 0.0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
+    return np.asarray(terms.mean(), logits.dtype), (logits, target)
+
+
+@bce_with_logits.defvjp
+def _(saved, g):
+    logits, target = saved
+    p = 0.5 * (1.0 + np.tanh(0.5 * logits))
+    return ((p - target) * (g * (1.0 / logits.size)),)

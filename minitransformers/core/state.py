@@ -1,0 +1,157 @@
+"""What one forward pass carries beside its activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .cache import KVCache
+from .masks import Mask
+from .primitive import value_of
+from .random import default_generator
+
+
+class State:
+    """Masks, position bias, cache and what to keep for the caller. Nothing of it lives on a layer.
+
+    cache: keys and values of earlier positions, extended as layers attend; None to keep none
+    hidden, attentions: whether to keep hidden states and attention probabilities
+    head_mask: (layers, heads) or (heads,) factors of the attention probabilities
+    last: how many last positions the language model's head looks at; 0 means all
+    """
+
+    def __init__(
+        self,
+        cache: KVCache | None = None,
+        *,
+        hidden: bool = False,
+        attentions: bool = False,
+        head_mask: Any = None,
+        source_head_mask: Any = None,
+        last: int = 0,
+    ):
+        self.cache = cache
+        self.past = cache.length if cache is not None else 0
+        self.mask: Mask | None = None
+        self.bias: Any = None  # (1, heads, seq, total), T5's position bias
+        self.source: Any = None  # (batch, source, hidden) encoder output for cross-attention
+        self.source_mask: Mask | None = None
+        self.hidden_states: list | None = [] if hidden else None
+        self.attentions: list | None = [] if attentions else None
+        self.cross_attentions: list | None = [] if attentions else None
+        self.head_mask, self.source_head_mask = head_mask, source_head_mask
+        self.last = last
+
+    def beside(self, **changes: Any) -> State:
+        """A state for another stack of the same pass, keeping the same things for the caller."""
+        keeps = {
+            "hidden": self.hidden_states is not None,
+            "attentions": self.attentions is not None,
+        }
+        return State(**(keeps | changes))
+
+    def keep(self, x: Any) -> Any:
+        """Note a hidden state, if the caller wants them. -> x"""
+        if self.hidden_states is not None:
+            self.hidden_states.append(x)
+        return x
+
+    def tail(self, x: Any) -> Any:
+        """The positions the head looks at. x: (batch, seq, hidden) -> (batch, last or seq, hidden)"""
+        return x[:, -self.last :] if self.last and self.last < x.shape[1] else x
+
+    def positions(self, x: Any, position_ids: Any = None) -> np.ndarray:
+        """Positions of the new tokens. x: (batch, seq, ...) -> (1 or batch, seq)"""
+        if position_ids is not None:
+            return np.atleast_2d(position_ids)
+        return np.arange(self.past, self.past + x.shape[1])[None]
+
+    def look_back(self, x: Any, attention_mask: Any, window: int | None = None) -> None:
+        """Let each position of x see itself and what came before it."""
+        seq = x.shape[1]
+        self.mask = Mask.of(attention_mask, seq, self.past + seq, causal=True, window=window)
+
+    def look_around(self, x: Any, attention_mask: Any) -> None:
+        """Let each position of x see all positions."""
+        self.mask = Mask.of(attention_mask, x.shape[1], x.shape[1])
+
+    def look_at_source(self, source: Any, source_mask: Any) -> None:
+        """Give cross-attention its encoder output. source: (batch, source, hidden)"""
+        self.source = source
+        if source is not None:
+            keys = source.shape[1]
+            if source_mask is not None and np.ndim(source_mask) == 2:
+                self.source_mask = Mask.of(source_mask, keys, keys)
+            else:
+                rows = 1 if source_mask is None else np.shape(source_mask)[-2]
+                self.source_mask = Mask.of(source_mask, rows, keys)
+
+    def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float, drop: float = 0.0) -> Any:
+        """Self-attention of one layer: extend the cache, mask, mix.
+
+        q: (batch, heads, seq, head_dim); k, v: (batch, kv_heads, seq, head_dim); drop: probability
+        -> (batch, heads, seq, head_dim)
+        """
+        if self.cache is not None:
+            k, v = self.cache.append(layer, k, v)
+        return self._mix(layer, q, k, v, scale, drop, self.mask, self.bias, self.head_mask,
+                         self.attentions)  # fmt: skip
+
+    def attend_source(
+        self, layer: int, q: Any, project: Callable[[Any], tuple], scale: float, drop: float = 0.0
+    ) -> Any:
+        """Cross-attention of one layer. project: source -> (k, v), called once and then cached
+
+        q: (batch, heads, seq, head_dim) -> (batch, heads, seq, head_dim)
+        """
+        if self.cache is None:
+            k, v = project(self.source)
+        else:
+            if layer not in self.cache.source:
+                self.cache.source[layer] = project(self.source)
+            k, v = self.cache.source[layer]
+        return self._mix(layer, q, k, v, scale, drop, self.source_mask, None,
+                         self.source_head_mask, self.cross_attentions)  # fmt: skip
+
+    def _mix(
+        self,
+        layer: int,
+        q: Any,
+        k: Any,
+        v: Any,
+        scale: float,
+        drop: float,
+        mask: Mask | None,
+        bias: Any,
+        head_mask: Any,
+        keep: list | None,
+    ) -> Any:
+        if drop:
+            shape = (*q.shape[:3], k.shape[2])
+            dropped = default_generator.keep(shape, drop).astype(value_of(q).dtype, copy=False)
+        return ops.attention(
+            q,
+            k,
+            v,
+            bias,
+            scale=scale,
+            mask=None if mask is None else mask.additive(),
+            drop=dropped if drop else None,
+            head_mask=_head_factors(head_mask, layer),
+            keep=keep,
+        )
+
+
+def _head_factors(head_mask: Any, layer: int) -> np.ndarray | None:
+    """(heads,) or (layers, heads), entries possibly None -> (1, heads, 1, 1) or None"""
+    if head_mask is None:
+        return None
+    if not isinstance(head_mask, (list, tuple)):
+        head_mask = np.asarray(head_mask)
+        factors = head_mask if head_mask.ndim == 1 else head_mask[layer]
+    else:
+        factors = head_mask[layer]
+    return None if factors is None else np.asarray(factors, np.float32).reshape(1, -1, 1, 1)
