@@ -1,9 +1,9 @@
 """Primitives: a forward and its derivative, side by side.
 
-An op called on plain arrays runs its forward and drops the residuals: inference pays one type check
-per argument. An op called on a `Tensor` is recorded; `backward` walks the record in reverse. There
-is no global mode and no flag on arrays. The scheme follows autograd (Maclaurin et al., 2015), at the
-granularity of fused operations.
+An op called on plain arrays runs its forward and drops the residuals: inference pays one type
+check per argument. An op called on a `Tensor` is recorded; `backward` walks the record in reverse.
+There is no global mode and no flag on arrays. The scheme follows autograd (Maclaurin et al., 2015),
+at the granularity of fused operations.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Tensor:
     __slots__ = ("backward", "parents", "value")
     __array_ufunc__ = None  # np.exp(tensor) raises, array + tensor defers to __radd__
 
-    def __init__(self, value: Any, parents: tuple = (), backward: Callable | None = None):
+    def __init__(self, value: Any, parents: tuple = (), backward: Any = None):
         self.value, self.parents, self.backward = value, parents, backward
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
@@ -87,13 +87,13 @@ def value_of(x: Any) -> Any:
 class Primitive:
     """An op made of `forward(*inputs, **static) -> (out, saved)` and `vjp(saved, g) -> gradients`.
 
-    Positional arguments are differentiable (arrays, Tensors or None), keywords are static. A forward
-    that must do extra work to save residuals declares `record=False` and is told when to do it.
+    Positional arguments are differentiable (arrays, Tensors or None), keywords are static. A
+    forward that must do extra work to save residuals declares `record=False` and is told when.
     """
 
     def __init__(self, forward: Callable):
         self.forward = forward
-        self.vjp: Callable | None = None
+        self.vjp: Any = None
         self._told = "record" in inspect.signature(forward).parameters
         functools.update_wrapper(self, forward)
 
@@ -111,7 +111,7 @@ class Primitive:
         if self._told:
             static["record"] = True
         out, saved = self.forward(*(value_of(x) for x in inputs), **static)
-        node = Tensor(out, inputs, functools.partial(self.vjp, saved))  # type: ignore[arg-type]
+        node = Tensor(out, inputs, functools.partial(self.vjp, saved))
         if isinstance(out, tuple):
             return tuple(Tensor(part, (node,), _Part(i)) for i, part in enumerate(out))
         return node
@@ -121,7 +121,7 @@ primitive = Primitive
 
 
 class _Part:
-    """The backward of one result of an op with several: says which result its gradient belongs to."""
+    """The backward of one result of an op with several: says which one its gradient is of."""
 
     def __init__(self, index: int):
         self.index = index

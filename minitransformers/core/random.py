@@ -130,5 +130,5 @@ def set_seed(seed: int, deterministic: bool = False) -> None:
     compatibility: nothing here depends on it.
     """
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - the reference seeds the legacy generator
+    np.random.seed(seed % 2**32)  # the reference seeds the legacy generator
     default_generator.manual_seed(seed)

@@ -60,7 +60,7 @@ class State:
         return x
 
     def tail(self, x: Any) -> Any:
-        """The positions the head looks at. x: (batch, seq, hidden) -> (batch, last or seq, hidden)"""
+        """The positions the head looks at. x: (batch, seq, hidden) -> (batch, last, hidden)"""
         return x[:, -self.last :] if self.last and self.last < x.shape[1] else x
 
     def positions(self, x: Any, position_ids: Any = None) -> np.ndarray:

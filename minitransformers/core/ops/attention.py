@@ -58,7 +58,7 @@ def attention(q, k, v, bias=None, *, scale, mask=None, drop=None, head_mask=None
 @attention.defvjp
 def _(saved, g):
     q, k, v, bias, p, used, drop, head_mask, scale = saved
-    batch, heads, seq, total = p.shape
+    batch, heads, seq = p.shape[:3]
     kv_heads = k.shape[1]
 
     def grouped(x):

@@ -9,7 +9,7 @@ from ..primitive import primitive
 
 @primitive
 def embedding(weight, *, ids):
-    """Take the rows `ids` of a table. weight: (vocab, hidden); ids: (...) integers -> (..., hidden)"""
+    """Take rows of a table. weight: (vocab, hidden); ids: (...) integers -> (..., hidden)"""
     return weight[ids], (weight, ids)
 
 
