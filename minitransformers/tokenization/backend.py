@@ -1,0 +1,195 @@
+"""The Rust tokenizer, held so that no call ever changes it.
+
+`enable_truncation` and `encode_special_tokens` are state of a Rust tokenizer, so two threads with
+different arguments would disturb each other. Here every combination has a tokenizer of its own (a
+variant). Variants share the model, the vocabulary and its cache with the base, so making one takes
+about a tenth of a millisecond and next to no memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tokenizers import AddedToken, Encoding, Tokenizer
+
+from .strategies import InputTypeError
+
+_VARIANTS_KEPT = 16
+
+
+class Truncation(NamedTuple):
+    """Everything that decides where an encoding is cut."""
+
+    max_length: int
+    stride: int
+    strategy: str
+    direction: str
+
+
+class Variant(NamedTuple):
+    """The state of a Rust tokenizer that a call chooses."""
+
+    truncation: Truncation | None = None
+    split_special_tokens: bool = False
+
+
+class Backend:
+    """A Rust tokenizer that answers any number of threads at once."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.tokenizer = tokenizer
+        # Set once somebody outside holds `tokenizer` and may replace its parts at any time.
+        self.lent = False
+        self._variants: OrderedDict[Variant, Tokenizer] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"tokenizer": self.tokenizer, "lent": self.lent}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.tokenizer, self.lent = state["tokenizer"], state["lent"]
+        self._variants = OrderedDict()
+
+    def add_tokens(self, tokens: Sequence[str | AddedToken], special: bool = False) -> int:
+        """Add tokens to the vocabulary; return how many were new."""
+        add = self.tokenizer.add_special_tokens if special else self.tokenizer.add_tokens
+        added = add(list(tokens))
+        self._variants = OrderedDict()
+        return added
+
+    def variant(self, wanted: Variant) -> Tokenizer:
+        """Return a tokenizer in the wanted state, which nobody may change."""
+        if wanted == Variant():
+            return self.tokenizer
+        variants = self._variants
+        found = None if self.lent else variants.get(wanted)
+        if found is None:
+            found = _replicate(self.tokenizer)
+            found.encode_special_tokens = wanted.split_special_tokens
+            if wanted.truncation is not None:
+                found.enable_truncation(**wanted.truncation._asdict())
+            variants[wanted] = found
+            while len(variants) > _VARIANTS_KEPT:
+                try:
+                    variants.popitem(last=False)
+                except KeyError:  # another thread was first
+                    break
+        return found
+
+    def encode(
+        self,
+        rows: Sequence[Any],
+        *,
+        truncation: Truncation | None = None,
+        split_special_tokens: bool = False,
+        add_special_tokens: bool = True,
+        is_pretokenized: bool = False,
+    ) -> list[Encoding]:
+        """Encode rows, each a text or a pair of texts (lists of words when pretokenized).
+
+        Raises ValueError where the Rust code panics: rows of a wrong type, a sequence too short
+        for the cut, a stride that leaves no room.
+        """
+        if truncation is not None and (truncation.max_length < 0 or truncation.stride < 0):
+            raise ValueError(
+                f"max_length={truncation.max_length} and stride={truncation.stride} "
+                "must not be negative."
+            )
+
+        def run(cut: Truncation | None) -> list[Encoding]:
+            tokenizer = self.variant(Variant(cut, split_special_tokens))
+            options = {
+                "add_special_tokens": add_special_tokens,
+                "is_pretokenized": is_pretokenized,
+            }
+            if len(rows) > 1:
+                return tokenizer.encode_batch(rows, **options)
+            row = rows[0]
+            # A pair is told from a list of words by its type, as in `encode_batch`.
+            pair = _as_pair(row, is_pretokenized)
+            return [tokenizer.encode(*pair, **options)]
+
+        try:
+            # Making the variant is the library's own check of the settings.
+            self.variant(Variant(truncation, split_special_tokens))
+            if truncation is not None and truncation.stride > 0:
+                truncation = self._check_stride(run, truncation, rows, add_special_tokens)
+            return run(truncation)
+        except TypeError as error:
+            raise InputTypeError(_explain_type(rows, is_pretokenized)) from error
+        except ValueError:
+            raise
+        except Exception as error:
+            raise ValueError(_explain(error, truncation)) from error
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise ValueError(_explain(error, truncation)) from None
+
+    def _check_stride(
+        self, run: Any, truncation: Truncation, rows: Sequence[Any], add_special_tokens: bool
+    ) -> Truncation | None:
+        """Look before the Rust code would panic; return None if nothing needs cutting."""
+        added = self.tokenizer.num_special_tokens_to_add(False) if add_special_tokens else 0
+        budget = truncation.max_length - added
+        if 0 < budget <= truncation.stride:
+            longest = max(len(encoding) for encoding in run(None))
+            if longest > truncation.max_length:
+                raise ValueError(
+                    f"stride={truncation.stride} must be less than max_length="
+                    f"{truncation.max_length} minus the {added} special tokens, or the windows "
+                    "over the text could not advance."
+                )
+            return None
+        return truncation
+
+
+def _as_pair(row: Any, is_pretokenized: bool) -> tuple[Any, Any]:
+    """Return (text, pair or None) of one row."""
+    if is_pretokenized:
+        paired = len(row) == 2 and not any(isinstance(part, str) for part in row)
+    else:
+        paired = isinstance(row, (tuple, list)) and len(row) == 2
+    return (row[0], row[1]) if paired else (row, None)
+
+
+def _replicate(base: Tokenizer) -> Tokenizer:
+    """Return a tokenizer that shares everything with `base` but its mutable state."""
+    added = base.get_added_tokens_decoder()
+    replica = Tokenizer(base.model)
+    for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
+        value = getattr(base, part)
+        if value is not None:
+            setattr(replica, part, value)
+    replica.add_tokens([added[index] for index in sorted(added)])
+    if _described(replica.get_added_tokens_decoder()) != _described(added):
+        # Ids that adding in order does not reproduce: pay for a full copy.
+        replica = Tokenizer.from_str(base.to_str())
+    return replica
+
+
+def _described(added: dict[int, AddedToken]) -> list[tuple[int, str]]:
+    return sorted((index, repr(token)) for index, token in added.items())
+
+
+def _explain(error: BaseException, truncation: Truncation | None) -> str:
+    settings = "" if truncation is None else f" ({json.dumps(truncation._asdict())})"
+    return f"The text cannot be encoded with these arguments: {error}{settings}"
+
+
+def _explain_type(rows: Sequence[Any], is_pretokenized: bool) -> str:
+    wanted = "a list of words (str)" if is_pretokenized else "a str"
+    for number, row in enumerate(rows):
+        for part in _as_pair(row, is_pretokenized) if isinstance(row, (list, tuple)) else (row,):
+            words = part if is_pretokenized and isinstance(part, (list, tuple)) else [part]
+            wrong = [word for word in words if not isinstance(word, str) and word is not None]
+            if wrong:
+                return (
+                    f"Row {number} of the text holds {wrong[0]!r} of type "
+                    f"{type(wrong[0]).__name__}; every text must be {wanted} or a pair of those."
+                )
+    return f"Every text must be {wanted} or a pair (tuple or list of two) of those."

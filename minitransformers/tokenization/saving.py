@@ -1,0 +1,5 @@
+"""Writing."""
+
+
+class SavingMixin:
+    pass
