@@ -27,7 +27,7 @@ class Weights(NamedTuple):
     """A way to store weights: the whole file's name, the name of an index of shards, the reader."""
 
     whole: str
-    index: str
+    shard_index: str
     reader: Reader
 
 
@@ -43,9 +43,9 @@ _SAVE_AGAIN = (
 )
 UNSUPPORTED = {
     r"pytorch_model.*\.bin(\.index.*\.json)?": f"PyTorch pickles: {_SAVE_AGAIN}",
-    r"tf_model.*\.h5": f"TensorFlow weights: {_SAVE_AGAIN} after from_pretrained(..., from_tf=True)",
-    r"flax_model.*\.msgpack": f"Flax weights: {_SAVE_AGAIN} after from_pretrained(..., from_flax=True)",
-    r".*\.gguf": f"GGUF weights: {_SAVE_AGAIN} after from_pretrained(..., gguf_file=...)",
+    r"tf_model.*\.h5": f"TensorFlow weights: {_SAVE_AGAIN} (from_tf=True)",
+    r"flax_model.*\.msgpack": f"Flax weights: {_SAVE_AGAIN} (from_flax=True)",
+    r".*\.gguf": f"GGUF weights: {_SAVE_AGAIN} (gguf_file=...)",
     r"adapter_model\.(safetensors|bin)": "a PEFT adapter only: merge it into its base model first",
 }
 
@@ -58,7 +58,9 @@ def open_checkpoint(resolve: Resolve, variant: str | None = None) -> dict[str, S
     suffix = f".{variant}" if variant else ""
     looked_for = []
     for weights in READERS:
-        whole, index = (name.format(variant=suffix) for name in (weights.whole, weights.index))
+        whole, index = (
+            name.format(variant=suffix) for name in (weights.whole, weights.shard_index)
+        )
         if path := resolve(whole, required=False):
             return weights.reader(path)
         if path := resolve(index, required=False):
@@ -84,12 +86,11 @@ def _open_shards(resolve: Resolve, index: str, reader: Reader) -> dict[str, Stor
     weight_map = _read_index(index)
     shards = {}
     for shard in _progress(sorted(set(weight_map.values()))):
-        path = resolve(shard, required=False)
-        if path is None:
-            raise OSError(
-                f"{index} names the shard {shard}, which is missing beside it: complete the "
-                "checkpoint, from the Hub with force_download=True"
-            )
+        try:
+            path = resolve(shard)
+        except OSError as error:
+            raise OSError(f"{index} names the shard {shard}, which is missing: {error}") from error
+        assert path is not None  # a required file
         shards[shard] = reader(path)
     for name, shard in weight_map.items():
         if name not in shards[shard]:
