@@ -174,7 +174,9 @@ class PretrainedConfig:
         return values, rest
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> Any:
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any
+    ) -> Any:
         """Read config.json of a folder, a Hub repo or a file; keywords override its fields.
 
         return_unused_kwargs: return (config, the keywords that are no field) instead
@@ -193,7 +195,9 @@ class PretrainedConfig:
         unused = kwargs.pop("return_unused_kwargs", False)
         kwargs = {_DEPRECATED.get(k, k): v for k, v in kwargs.items()}
         if "num_labels" in kwargs:  # an override must not be outvoted by the file's label names
-            config_dict = {k: v for k, v in config_dict.items() if k not in ("id2label", "label2id")}
+            config_dict = {
+                k: v for k, v in config_dict.items() if k not in ("id2label", "label2id")
+            }
             config_dict["num_labels"] = kwargs.pop("num_labels")
             labels = {k: kwargs.pop(k) for k in ("id2label", "label2id") if k in kwargs}
             config_dict = config_dict | labels

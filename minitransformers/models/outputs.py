@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Any
 
 
@@ -76,9 +75,6 @@ class ModelOutput(OrderedDict):
 
     __hash__ = object.__hash__
 
-    def __iter__(self) -> Iterator[str]:
-        return super().__iter__()
-
 
 class BaseModelOutput(ModelOutput):
     last_hidden_state: Any = None
@@ -118,8 +114,8 @@ class BaseModelOutputWithPastAndCrossAttentions(ModelOutput):
 class BaseModelOutputWithPoolingAndCrossAttentions(ModelOutput):
     last_hidden_state: Any = None
     pooler_output: Any = None
-    past_key_values: Any = None
     hidden_states: Any = None
+    past_key_values: Any = None
     attentions: Any = None
     cross_attentions: Any = None
 

@@ -55,6 +55,18 @@ def _(keep, g):
 
 
 @primitive
+def mean(x, *, axis):
+    """The mean along one axis."""
+    return x.mean(axis), (x.shape, axis)
+
+
+@mean.defvjp
+def _(saved, g):
+    shape, axis = saved
+    return (np.broadcast_to(np.expand_dims(g, axis) * (1.0 / shape[axis]), shape),)
+
+
+@primitive
 def reshape(x, *, shape):
     """Give another shape to the same values."""
     return x.reshape(shape), x.shape

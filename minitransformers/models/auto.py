@@ -1,0 +1,269 @@
+"""Which class implements which task of which architecture, and the Auto classes that look it up."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, ClassVar
+
+from .. import hub
+from .config import PretrainedConfig
+
+# model_type -> task -> class, in the module of that name. The first entry is the configuration.
+MODELS: dict[str, dict[str, str]] = {
+    "bert": {
+        "config": "BertConfig",
+        "base": "BertModel",
+        "pretraining": "BertForPreTraining",
+        "causal-lm": "BertLMHeadModel",
+        "masked-lm": "BertForMaskedLM",
+        "next-sentence": "BertForNextSentencePrediction",
+        "sequence-classification": "BertForSequenceClassification",
+        "multiple-choice": "BertForMultipleChoice",
+        "token-classification": "BertForTokenClassification",
+        "question-answering": "BertForQuestionAnswering",
+        "text-encoding": "BertModel",
+    },
+    "gpt2": {
+        "config": "GPT2Config",
+        "base": "GPT2Model",
+        "pretraining": "GPT2LMHeadModel",
+        "causal-lm": "GPT2LMHeadModel",
+        "sequence-classification": "GPT2ForSequenceClassification",
+        "token-classification": "GPT2ForTokenClassification",
+        "question-answering": "GPT2ForQuestionAnswering",
+    },
+    "mt5": {
+        "config": "MT5Config",
+        "base": "MT5Model",
+        "pretraining": "MT5ForConditionalGeneration",
+        "seq2seq-lm": "MT5ForConditionalGeneration",
+        "sequence-classification": "MT5ForSequenceClassification",
+        "token-classification": "MT5ForTokenClassification",
+        "question-answering": "MT5ForQuestionAnswering",
+        "text-encoding": "MT5EncoderModel",
+    },
+    "t5": {
+        "config": "T5Config",
+        "base": "T5Model",
+        "pretraining": "T5ForConditionalGeneration",
+        "seq2seq-lm": "T5ForConditionalGeneration",
+        "sequence-classification": "T5ForSequenceClassification",
+        "token-classification": "T5ForTokenClassification",
+        "question-answering": "T5ForQuestionAnswering",
+        "text-encoding": "T5EncoderModel",
+    },
+}
+
+_registered_configs: dict[str, type[PretrainedConfig]] = {}
+_registered_models: dict[tuple[str, type[PretrainedConfig]], type] = {}
+
+
+def _load(model_type: str, class_name: str) -> Any:
+    module = importlib.import_module(f".{model_type.replace('-', '_')}", __package__)
+    return getattr(module, class_name)
+
+
+def config_class(model_type: str) -> type[PretrainedConfig]:
+    """The configuration class of an architecture. Raises ValueError if it is unknown."""
+    if model_type in _registered_configs:
+        return _registered_configs[model_type]
+    if model_type not in MODELS:
+        known = ", ".join(sorted([*MODELS, *_registered_configs]))
+        raise ValueError(
+            f"unknown model type {model_type!r}; the known ones are {known}. One of your own is "
+            f"made known with AutoConfig.register({model_type!r}, YourConfig) and "
+            "AutoModel.register(YourConfig, YourModel)"
+        )
+    return _load(model_type, MODELS[model_type]["config"])
+
+
+def model_class(config: PretrainedConfig, task: str) -> type | None:
+    """The class for a task and a configuration's architecture; None if there is none."""
+    if (task, type(config)) in _registered_models:
+        return _registered_models[task, type(config)]
+    name = MODELS.get(config.model_type, {}).get(task)
+    if name is None or type(config) is not config_class(config.model_type):
+        return None
+    return _load(config.model_type, name)
+
+
+def class_names(task: str) -> dict[str, str]:
+    """{model_type: name of the class for a task}"""
+    names = {kind: classes[task] for kind, classes in MODELS.items() if task in classes}
+    registered = {c.model_type: m.__name__ for (t, c), m in _registered_models.items() if t == task}
+    return names | registered
+
+
+class AutoConfig:
+    """The configuration class that a config.json asks for."""
+
+    def __init__(self) -> None:
+        raise OSError(
+            "AutoConfig is designed to be instantiated using the "
+            "`AutoConfig.from_pretrained(pretrained_model_name_or_path)` method."
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any
+    ) -> Any:
+        """Read config.json and build the class its model_type names; keywords override fields.
+
+        Raises OSError if there is no config.json, ValueError if model_type is missing or unknown.
+        """
+        name = os.fspath(pretrained_model_name_or_path)
+        where, rest = hub.split_options(kwargs)
+        rest.pop("trust_remote_code", None)
+        if os.path.isfile(name):
+            folder, rest["_configuration_file"] = os.path.split(name)
+            values, rest = PretrainedConfig.get_config_dict(folder or ".", **where, **rest)
+        else:
+            values, rest = PretrainedConfig.get_config_dict(name, **where, **rest)
+        if "model_type" in values:
+            return config_class(values["model_type"]).from_dict(values, **rest)
+        for model_type in sorted([*MODELS, *_registered_configs], key=len, reverse=True):
+            if model_type in name:  # old files lack the field; their folders tell
+                return config_class(model_type).from_dict(values, **rest)
+        raise ValueError(
+            f"Unrecognized model in {name}. Should have a `model_type` key in its config.json, or "
+            f"contain one of these in its name: {', '.join(sorted(MODELS))}"
+        )
+
+    @classmethod
+    def for_model(cls, model_type: str, *args: Any, **kwargs: Any) -> Any:
+        """A configuration of that architecture."""
+        return config_class(model_type)(*args, **kwargs)
+
+    @staticmethod
+    def register(model_type: str, config: type[PretrainedConfig], exist_ok: bool = False) -> None:
+        """Make an architecture of your own known under `model_type`."""
+        if config.model_type != model_type:
+            raise ValueError(
+                f"{config.__name__}.model_type is {config.model_type!r}, but it is registered as "
+                f"{model_type!r}: make them equal"
+            )
+        if not exist_ok and (model_type in MODELS or model_type in _registered_configs):
+            raise ValueError(f"{model_type!r} is taken: choose another name, or pass exist_ok=True")
+        _registered_configs[model_type] = config
+
+
+class _AutoModel:
+    """A model with the head for one task, of whatever architecture the checkpoint is."""
+
+    task: ClassVar[str] = "base"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        name = type(self).__name__
+        raise OSError(
+            f"{name} is designed to be instantiated using the "
+            f"`{name}.from_pretrained(pretrained_model_name_or_path)` or "
+            f"`{name}.from_config(config)` methods."
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Load a checkpoint; see `PreTrainedModel.from_pretrained` for the keywords."""
+        config = kwargs.pop("config", None)
+        if not isinstance(config, PretrainedConfig):
+            where, _ = hub.split_options(kwargs)
+            source = config or pretrained_model_name_or_path
+            fields = {k: v for k, v in kwargs.items() if k not in where and k not in _NOT_FIELDS}
+            config, unused = AutoConfig.from_pretrained(
+                source, return_unused_kwargs=True, **where, **fields
+            )
+            kwargs = {k: v for k, v in kwargs.items() if k not in fields or k in unused}
+        chosen = cls._class_for(config)
+        return chosen.from_pretrained(pretrained_model_name_or_path, *args, config=config, **kwargs)
+
+    @classmethod
+    def from_config(cls, config: PretrainedConfig, **kwargs: Any) -> Any:
+        """A model with fresh random weights."""
+        return cls._class_for(config).from_config(config, **kwargs)
+
+    @classmethod
+    def _class_for(cls, config: PretrainedConfig) -> Any:
+        chosen = model_class(config, cls.task)
+        if chosen is None:
+            known = [f"{config_class(kind).__name__}" for kind in class_names(cls.task)]
+            raise ValueError(
+                f"Unrecognized configuration class {type(config)} for this kind of AutoModel: "
+                f"{cls.__name__}.\nModel type should be one of {', '.join(known)}."
+            )
+        return chosen
+
+    @classmethod
+    def register(
+        cls, config_class: type[PretrainedConfig], model_class: type, exist_ok: bool = False
+    ) -> None:
+        """Make a model class of your own known for a configuration class."""
+        key = (cls.task, config_class)
+        if not exist_ok and key in _registered_models:
+            raise ValueError(f"{config_class.__name__} has a model already: pass exist_ok=True")
+        _registered_models[key] = model_class
+
+
+# Loading options, which no configuration has as fields.
+_NOT_FIELDS = (
+    "torch_dtype",
+    "dtype",
+    "device_map",
+    "trust_remote_code",
+    "output_loading_info",
+    "ignore_mismatched_sizes",
+    "state_dict",
+    "variant",
+    "low_cpu_mem_usage",
+    "use_safetensors",
+    "attn_implementation",
+)
+
+
+class AutoModel(_AutoModel):
+    task = "base"
+
+
+class AutoModelForPreTraining(_AutoModel):
+    task = "pretraining"
+
+
+class AutoModelForCausalLM(_AutoModel):
+    task = "causal-lm"
+
+
+class AutoModelForMaskedLM(_AutoModel):
+    task = "masked-lm"
+
+
+class AutoModelForSeq2SeqLM(_AutoModel):
+    task = "seq2seq-lm"
+
+
+class AutoModelForSequenceClassification(_AutoModel):
+    task = "sequence-classification"
+
+
+class AutoModelForMultipleChoice(_AutoModel):
+    task = "multiple-choice"
+
+
+class AutoModelForNextSentencePrediction(_AutoModel):
+    task = "next-sentence"
+
+
+class AutoModelForTokenClassification(_AutoModel):
+    task = "token-classification"
+
+
+class AutoModelForQuestionAnswering(_AutoModel):
+    task = "question-answering"
+
+
+class AutoModelForTextEncoding(_AutoModel):
+    task = "text-encoding"
+
+
+class AutoModelForMaskGeneration(_AutoModel):
+    task = "mask-generation"

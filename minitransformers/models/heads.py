@@ -1,0 +1,251 @@
+"""Heads that many architectures share, and their losses. An architecture's class names its base:
+
+class BertForTokenClassification(ForTokenClassification, BertPreTrainedModel):
+    base_class = BertModel
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core import ops
+from ..core.layers import Dropout, Linear
+from ..core.state import State
+from .modeling import PreTrainedModel
+from .outputs import (
+    CausalLMOutputWithPast,
+    MultipleChoiceModelOutput,
+    QuestionAnsweringModelOutput,
+    SequenceClassifierOutput,
+    SequenceClassifierOutputWithPast,
+    TokenClassifierOutput,
+)
+
+
+# losses
+
+
+def token_loss(logits: Any, labels: np.ndarray) -> Any:
+    """Cross entropy of each position. logits: (..., classes); labels: (...), -100 ignored -> ()"""
+    return ops.cross_entropy(
+        ops.reshape(logits, shape=(-1, logits.shape[-1])), labels=labels.reshape(-1)
+    )
+
+
+def next_token_loss(logits: Any, labels: np.ndarray) -> Any:
+    """Position i is to predict label i + 1. logits: (batch, seq, vocab); labels: (batch, seq)"""
+    return token_loss(logits[:, :-1], labels[:, 1:])
+
+
+def sequence_loss(config: Any, logits: Any, labels: np.ndarray) -> Any:
+    """Loss of a sequence classifier. logits: (batch, labels)
+
+    config.problem_type decides, and is set at the first call if it is None: regression for one
+    label, single_label_classification for integer labels, else multi_label_classification.
+    """
+    if config.problem_type is None:
+        single = labels.dtype.kind in "iu"
+        config.problem_type = (
+            "regression"
+            if config.num_labels == 1
+            else f"{'single' if single else 'multi'}_label_classification"
+        )
+    if config.problem_type == "regression":
+        target = labels.astype(np.float32)
+        if config.num_labels == 1:
+            logits, target = ops.reshape(logits, shape=(-1,)), target.reshape(-1)
+        return ops.mse(logits, target=target)
+    if config.problem_type == "single_label_classification":
+        return token_loss(logits, labels)
+    return ops.bce_with_logits(logits, target=labels.astype(np.float32))
+
+
+def span_loss(start_logits: Any, end_logits: Any, start: np.ndarray, end: np.ndarray) -> Any:
+    """The mean of both ends' cross entropies. logits: (batch, seq); start, end: (batch,)
+
+    Positions beyond the sequence are ignored.
+    """
+    seq = start_logits.shape[1]
+    losses = [
+        ops.cross_entropy(logits, labels=np.clip(positions.reshape(-1), 0, seq), ignore_index=seq)
+        for logits, positions in ((start_logits, start), (end_logits, end))
+    ]
+    return (losses[0] + losses[1]) * 0.5
+
+
+# heads
+
+
+class Head(PreTrainedModel):
+    """A headless model of `base_class` under the attribute `base_model_prefix`, and something on
+    top of it.
+
+    base_options: keywords for `base_class`
+    """
+
+    base_class: ClassVar[type[PreTrainedModel]]
+    base_options: ClassVar[dict[str, Any]] = {}
+    targets = ("labels",)
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        setattr(self, self.base_model_prefix, self.base_class(config, **self.base_options))
+
+    def hidden(self, state: State, **inputs: Any) -> Any:
+        """-> (batch, seq, hidden)"""
+        return self.base_model.forward(state, **inputs)["last_hidden_state"]
+
+
+def classifier_dropout(config: Any) -> Dropout:
+    """Dropout before a classifier, at the rate under the first name the configuration has."""
+    for name in ("classifier_dropout", "hidden_dropout_prob", "hidden_dropout"):
+        rate = getattr(config, name, None)
+        if rate is not None:
+            return Dropout(rate)
+    return Dropout(0.1)
+
+
+class ForCausalLM(Head):
+    """Logits of the next token: a Linear `lm_head` without bias."""
+
+    output_class = CausalLMOutputWithPast
+    generates = True
+    tied = {}
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
+
+    def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
+        return {"logits": self.lm_head(state.tail(self.hidden(state, **inputs)))}
+
+    def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
+        return {"loss": next_token_loss(values["logits"], labels)}
+
+
+class CausalForSequenceClassification(Head):
+    """Labels of a sequence, from the last token that is not padding: decoders see only back."""
+
+    output_class = SequenceClassifierOutputWithPast
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        self.score = Linear(config.hidden_size, config.num_labels, bias=False)
+
+    def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
+        logits = self.score(self.hidden(state, **inputs))
+        rows = np.arange(logits.shape[0])
+        return {"logits": logits[rows, self._last(logits, inputs.get("input_ids"))]}
+
+    def _last(self, logits: Any, input_ids: np.ndarray | None) -> Any:
+        """-> (batch,) the position to read"""
+        pad = self.config.pad_token_id
+        batch, seq = logits.shape[:2]
+        if pad is None and batch > 1:
+            raise ValueError(
+                "Cannot handle batch sizes > 1 if no padding token is defined: set "
+                "model.config.pad_token_id"
+            )
+        if pad is None or input_ids is None:
+            return np.full(batch, seq - 1)
+        first_pad = (input_ids == pad).argmax(-1)
+        return (first_pad - 1) % seq  # no padding: position -1, the last
+
+    def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
+        return {"loss": sequence_loss(self.config, values["logits"], labels)}
+
+
+class ForTokenClassification(Head):
+    """A label for each token: dropout and a Linear `classifier`."""
+
+    output_class = TokenClassifierOutput
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        self.dropout = classifier_dropout(config)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
+
+    def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
+        return {"logits": self.classifier(self.dropout(self.hidden(state, **inputs)))}
+
+    def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
+        return {"loss": token_loss(values["logits"], labels)}
+
+
+class ForQuestionAnswering(Head):
+    """Start and end of the answer: a Linear `qa_outputs` with two outputs."""
+
+    output_class = QuestionAnsweringModelOutput
+    targets = ("start_positions", "end_positions")
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        self.qa_outputs = Linear(config.hidden_size, 2)
+
+    def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
+        logits = self.qa_outputs(self.hidden(state, **inputs))
+        return {"start_logits": logits[:, :, 0], "end_logits": logits[:, :, 1]}
+
+    def loss(
+        self,
+        values: dict[str, Any],
+        start_positions: np.ndarray | None = None,
+        end_positions: np.ndarray | None = None,
+    ) -> dict[str, Any]:
+        if start_positions is None or end_positions is None:
+            return {}
+        ends = values["start_logits"], values["end_logits"]
+        return {"loss": span_loss(*ends, start_positions, end_positions)}
+
+
+class PooledHead(Head):
+    """Dropout and a Linear `classifier` on the pooled first token."""
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        self.dropout = classifier_dropout(config)
+        self.classifier = Linear(config.hidden_size, self.classes(config))
+
+    def classes(self, config: Any) -> int:
+        return config.num_labels
+
+    def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
+        pooled = self.base_model.forward(state, **inputs)["pooler_output"]
+        return {"logits": self.classifier(self.dropout(pooled))}
+
+
+class ForSequenceClassification(PooledHead):
+    """Labels of a sequence, from the pooled first token."""
+
+    output_class = SequenceClassifierOutput
+
+    def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
+        return {"loss": sequence_loss(self.config, values["logits"], labels)}
+
+
+def flatten_choices(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Make the choices of an example rows of the batch. (batch, choices, seq, ...) -> (rows, ...)"""
+    return {
+        name: x.reshape(-1, *x.shape[2:]) if getattr(x, "ndim", 0) > 2 else x
+        for name, x in inputs.items()
+    }
+
+
+class ForMultipleChoice(PooledHead):
+    """Which of several continuations fits: inputs are (batch, choices, seq)."""
+
+    output_class = MultipleChoiceModelOutput
+
+    def classes(self, config: Any) -> int:
+        return 1
+
+    def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
+        example = inputs.get("input_ids", inputs.get("inputs_embeds"))
+        choices = example.shape[1]
+        logits = super().forward(state, **flatten_choices(inputs))["logits"]
+        return {"logits": ops.reshape(logits, shape=(-1, choices))}
+
+    def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
+        return {"loss": token_loss(values["logits"], labels)}

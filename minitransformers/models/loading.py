@@ -1,0 +1,159 @@
+"""Fitting a checkpoint to a model: names, ties, what is missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.module import Module
+from ..core.random import default_generator
+from ..logging import get_logger, warning_once
+
+if TYPE_CHECKING:
+    from .modeling import PreTrainedModel
+
+_logger = get_logger(__name__)
+
+# How names of every architecture's old files differ from today's.
+_RENAMES = (
+    (r"^(module|_orig_mod)\.", ""),  # torch's wrappers for parallel and compiled models
+    (r"LayerNorm\.gamma$", "LayerNorm.weight"),  # TensorFlow's names, in the first BERT files
+    (r"LayerNorm\.beta$", "LayerNorm.bias"),
+)
+# Buffers that files of many architectures hold and that are computed here.
+_IGNORE = ("position_ids", "rotary_emb.inv_freq", "attn.masked_bias", "num_batches_tracked")
+
+
+def load(
+    model: PreTrainedModel,
+    stored: Mapping[str, Any],
+    source: str,
+    ignore_mismatched_sizes: bool = False,
+) -> dict[str, list]:
+    """Put a checkpoint's arrays into a model; views of the file where their dtype allows.
+
+    stored: {name: array, or something with `.numpy(dtype)`}; source: for messages
+    -> {"missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"}
+    Missing arrays are drawn afresh, with a warning. Raises RuntimeError for misshapen ones.
+    """
+    slots = {name: getattr(owner, attribute) for name, owner, attribute in model.slots()}
+    named, unexpected = _match(model, stored, slots)
+    mismatched = [
+        (name, tuple(stored[key].shape), slots[name].shape)
+        for name, key in named.items()
+        if tuple(stored[key].shape) != slots[name].shape
+    ]
+    if mismatched and not ignore_mismatched_sizes:
+        raise RuntimeError(_misshapen(model, source, mismatched))
+    for name, _, _ in mismatched:
+        del named[name]
+    model.load_state_dict(
+        {name: _float32(stored[key]) for name, key in named.items()}, strict=False
+    )
+
+    ties = model.ties()
+    for name, origin in ties.items():  # a file may hold the tied array under the other name
+        if origin not in named and name in named:
+            model.load_state_dict({origin: model.state_dict()[name]}, strict=False)
+            named[origin] = named[name]
+    model.tie_weights()
+    missing = [name for name in slots if name not in named and name not in ties]
+    initialise(model, missing)
+    report: dict[str, list] = {
+        "missing_keys": [n for n in missing if n not in {m[0] for m in mismatched}],
+        "unexpected_keys": unexpected,
+        "mismatched_keys": mismatched,
+        "error_msgs": [],
+    }
+    _tell(model, source, report)
+    return report
+
+
+def _match(
+    model: PreTrainedModel, stored: Iterable[str], slots: Mapping[str, Any]
+) -> tuple[dict[str, str], list[str]]:
+    """{parameter: the checkpoint's name for it}, and the names that fit nothing."""
+    prefix = f"{model.base_model_prefix}."
+    named: dict[str, str] = {}
+    unexpected = []
+    for key in stored:
+        name = key
+        for pattern, replacement in _RENAMES + model.renames:
+            name = re.sub(pattern, replacement, name)
+        # a headless file in a model with a head, or the other way round
+        fitting = [n for n in (name, prefix + name, name.removeprefix(prefix)) if n in slots]
+        if fitting:
+            named[fitting[0]] = key
+        elif not name.endswith(_IGNORE + model.ignore):
+            unexpected.append(key)
+    return named, unexpected
+
+
+def _float32(x: Any) -> np.ndarray:
+    return np.asarray(x, np.float32) if isinstance(x, np.ndarray) else x.numpy(np.float32)
+
+
+def initialise(model: PreTrainedModel, names: Iterable[str]) -> None:
+    """Draw these parameters afresh, in the order torch would: children first."""
+    wanted = set(names)
+    if not wanted:
+        return
+    full_name = {(id(owner), attr): name for name, owner, attr in model.slots()}
+    for module in model.modules():
+        for attribute in ("weight", "bias", *vars(module)):
+            name = full_name.get((id(module), attribute))
+            if name in wanted:
+                wanted.discard(name)
+                setattr(module, attribute, _fresh(model, module, attribute, name))
+    model.tie_weights()
+
+
+def _fresh(model: PreTrainedModel, module: Module, attribute: str, name: str) -> np.ndarray:
+    if hasattr(module, "initial"):
+        return module.initial(attribute, model.initial_std(name), default_generator)
+    return np.zeros(getattr(module, attribute).shape, np.float32)
+
+
+def _misshapen(model: PreTrainedModel, source: str, mismatched: list) -> str:
+    lines = "".join(
+        f"\n\tsize mismatch for {name}: the checkpoint's shape is {found}, the model's is {wanted}."
+        for name, found, wanted in mismatched
+    )
+    return (
+        f"Error(s) in loading state_dict for {type(model).__name__} from {source}:{lines}\n\t"
+        "You may consider adding `ignore_mismatched_sizes=True` in the model `from_pretrained` "
+        "method."
+    )
+
+
+def _tell(model: PreTrainedModel, source: str, report: dict[str, list]) -> None:
+    name = type(model).__name__
+    if report["unexpected_keys"]:
+        # news only where the file was made by this very class; a head left out on purpose is not
+        made_by = model.config.architectures or []
+        (warning_once if name in made_by else _logger.info)(
+            f"Some weights of the model checkpoint at {source} were not used when initializing "
+            f"{name}: {sorted(report['unexpected_keys'])}\nThis is expected if the checkpoint was "
+            "made for another task or architecture, and an error if it was made by this class."
+        )
+    train = (
+        "\nYou should probably TRAIN this model on a down-stream task to be able to use it for "
+        "predictions and inference."
+    )
+    if report["missing_keys"]:
+        warning_once(
+            f"Some weights of {name} were not initialized from the model checkpoint at {source} "
+            f"and are newly initialized: {sorted(report['missing_keys'])}{train}"
+        )
+    if report["mismatched_keys"]:
+        shapes = "\n".join(
+            f"- {n}: found shape {found} in the checkpoint and {wanted} in the model instantiated"
+            for n, found, wanted in report["mismatched_keys"]
+        )
+        warning_once(
+            f"Some weights of {name} were not initialized from the model checkpoint at {source} "
+            f"and are newly initialized because the shapes did not match:\n{shapes}{train}"
+        )

@@ -1,0 +1,436 @@
+"""What every model shares: the call, loading, saving, generation."""
+
+from __future__ import annotations
+
+import copyreg
+import operator
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import checkpoints, hub
+from ..core.cache import KVCache
+from ..core.module import Module
+from ..core.primitive import Tensor
+from ..core.state import State
+from ..core.threads import respect_quota
+from ..device import check_device, check_dtype
+from ..generation.config import GenerationConfig
+from . import loading
+from .config import PretrainedConfig
+from .decoding import Decoding
+from .outputs import BaseModelOutput, ModelOutput
+
+# Keywords every call takes beside the model's own inputs.
+_OPTIONS = (
+    "past_key_values",
+    "use_cache",
+    "output_attentions",
+    "output_hidden_states",
+    "return_dict",
+    "head_mask",
+    "cross_attn_head_mask",
+    "num_logits_to_keep",
+    "logits_to_keep",
+    "cache_position",
+)
+
+
+class PreTrainedModel(Module):
+    """A model with a configuration. Subclasses build their parts in `__init__` and compute in
+    `forward(state, **inputs) -> {output field: array}`; everything around that is here.
+
+    inputs: names of the inputs, in the order in which positional arguments are given
+    targets: keywords from which `loss` is computed
+    output_class: the record a call returns
+    base_model_prefix: attribute of the headless model inside a model with a head
+    tied: {name: the name whose array it uses}, where the configuration ties word embeddings
+    always_tied: the same, in every configuration
+    ignore: endings of checkpoint names that hold nothing the model uses
+    renames: (pattern, replacement) for checkpoint names of old files, tried in order
+    input_embeddings: path of the token table below the headless model
+    generates: whether there is a language model's head
+    positions_skip_padding: whether decoding counts positions without padding
+    caches_with_targets: whether a call with targets returns a cache too
+    """
+
+    config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
+    inputs: ClassVar[tuple[str, ...]] = ("input_ids", "attention_mask")
+    targets: ClassVar[tuple[str, ...]] = ()
+    output_class: ClassVar[type[ModelOutput]] = BaseModelOutput
+    base_model_prefix: ClassVar[str] = ""
+    main_input_name: ClassVar[str] = "input_ids"
+    tied: ClassVar[dict[str, str]] = {}
+    always_tied: ClassVar[dict[str, str]] = {}
+    ignore: ClassVar[tuple[str, ...]] = ()
+    renames: ClassVar[tuple[tuple[str, str], ...]] = ()
+    generates: ClassVar[bool] = False
+    positions_skip_padding: ClassVar[bool] = True
+    caches_with_targets: ClassVar[bool] = True
+    input_embeddings: ClassVar[str] = ""
+
+    _origin: tuple[str, dict] | None = None  # name and options it was loaded with
+
+    def __init__(self, config: PretrainedConfig):
+        if not isinstance(config, PretrainedConfig):
+            raise TypeError(
+                f"{type(self).__name__} is built from a configuration, not "
+                f"{type(config).__name__}; use {type(self).__name__}.from_pretrained(name) to load"
+            )
+        self.config = config
+        self.generation_config = GenerationConfig.from_model_config(config)
+
+    def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
+        """Compute. inputs: arrays named in `inputs` -> fields of `output_class`"""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward")
+
+    def loss(self, values: dict[str, Any], **targets: Any) -> dict[str, Any]:
+        """From what `forward` returned. -> {"loss": ()}, and further losses by field"""
+        raise NotImplementedError
+
+    def complete(self, inputs: dict[str, Any], targets: dict[str, Any]) -> dict[str, Any]:
+        """Derive inputs that may be left out. -> inputs"""
+        return inputs
+
+    @property
+    def base_model(self) -> PreTrainedModel:
+        """The headless model inside, or this one."""
+        return getattr(self, self.base_model_prefix, self)
+
+    def get_input_embeddings(self) -> Any:
+        """The token table, an Embedding."""
+        return operator.attrgetter(self.input_embeddings)(self.base_model)
+
+    def embed(self, table: Any, input_ids: Any, inputs_embeds: Any, part: str = "") -> Any:
+        """Look the input up, unless it is given as embeddings. -> (batch, seq, hidden)"""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError(
+                f"{type(self).__name__} takes either {part}input_ids or {part}inputs_embeds, got "
+                + ("neither" if input_ids is None else "both")
+            )
+        return table(input_ids) if inputs_embeds is None else inputs_embeds
+
+    # the call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the model.
+
+        args, kwargs: the model's inputs (see `inputs`), array-likes; and for every model
+        labels (or the names in `targets`): adds `loss` to the output
+        past_key_values: the cache of an earlier call; use_cache: whether to return one
+        output_hidden_states, output_attentions, return_dict: as in the configuration
+        num_logits_to_keep: compute logits of the last positions only
+        -> `output_class`, or a tuple of its values if not return_dict
+        Raises TypeError for an unknown keyword.
+        """
+        given = self._bind(args, kwargs)
+        option = self._take_options(given)
+        if not self.caches_with_targets and any(name in given for name in self.targets):
+            option["use_cache"] = False
+        targets = {name: np.asarray(given.pop(name)) for name in self.targets if name in given}
+        inputs = self.complete({name: _input(name, x) for name, x in given.items()}, targets)
+        state = State(
+            option["cache"],
+            hidden=option["output_hidden_states"],
+            attentions=option["output_attentions"],
+            head_mask=option["head_mask"],
+            source_head_mask=option["cross_attn_head_mask"],
+            last=option["logits_to_keep"],
+        )
+        values = self.forward(state, **inputs)
+        if targets:
+            values |= self.loss(values, **targets)
+        output = self._output(state, values, option["use_cache"])
+        return output if option["return_dict"] else output.to_tuple()
+
+    def accepted(self) -> tuple[str, ...]:
+        """The keywords a call takes."""
+        return tuple(dict.fromkeys(self.inputs + self.targets + _OPTIONS))
+
+    def _bind(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+        names = self.inputs + self.targets
+        if len(args) > len(names):
+            raise TypeError(
+                f"{type(self).__name__} takes at most {len(names)} positional arguments"
+            )
+        for name in names[: len(args)]:
+            if name in kwargs:
+                raise TypeError(f"{type(self).__name__} got two values for {name!r}")
+        given = dict(zip(names, args)) | kwargs
+        unknown = [name for name in given if name not in self.accepted()]
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__} does not take {', '.join(map(repr, unknown))}; "
+                f"it takes {', '.join(self.accepted())}"
+            )
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _take_options(self, given: dict[str, Any]) -> dict[str, Any]:
+        config = self.config
+        fields = self.output_class.__dataclass_fields__  # type: ignore[attr-defined]
+        caches = "past_key_values" in fields and self._caches()
+        past = given.pop("past_key_values", None)
+        use_cache = bool(given.pop("use_cache", getattr(config, "use_cache", False))) and caches
+        cache = None
+        if past is not None and len(past):
+            if not caches:
+                raise ValueError(f"{type(self).__name__} keeps no cache: leave past_key_values out")
+            cache = past.fork() if isinstance(past, KVCache) else KVCache.from_legacy(past)
+        elif use_cache:
+            cache = KVCache()
+        last = given.pop("num_logits_to_keep", 0)
+        given.pop("cache_position", None)  # the cache knows
+        # of two stacks each has a mask of its own, which is an input like others
+        head_mask = None if "decoder_head_mask" in self.inputs else given.pop("head_mask", None)
+        return {
+            "cache": cache,
+            "use_cache": use_cache,
+            "output_hidden_states": given.pop("output_hidden_states", config.output_hidden_states),
+            "output_attentions": given.pop("output_attentions", config.output_attentions),
+            "return_dict": given.pop("return_dict", config.return_dict),
+            "head_mask": head_mask,
+            "cross_attn_head_mask": given.pop("cross_attn_head_mask", None),
+            "logits_to_keep": given.pop("logits_to_keep", last),
+        }
+
+    def _caches(self) -> bool:
+        """Whether this configuration looks back, so that keys and values can be kept."""
+        return True
+
+    def _output(self, state: State, values: dict[str, Any], use_cache: bool) -> ModelOutput:
+        fields = self.output_class.__dataclass_fields__  # type: ignore[attr-defined]
+        record = {
+            "past_key_values": state.cache if use_cache else None,
+            "hidden_states": _kept(state.hidden_states),
+            "attentions": _kept(state.attentions),
+            "decoder_hidden_states": _kept(state.hidden_states),
+            "decoder_attentions": _kept(state.attentions),
+            "cross_attentions": _kept(state.cross_attentions),
+        }
+        return self.output_class(**{k: v for k, v in (record | values).items() if k in fields})
+
+    # generation
+
+    def can_generate(self) -> bool:
+        """Whether the model has a language model's head."""
+        return self.generates
+
+    def start(self, inputs: dict[str, Any], prompt: np.ndarray, **how: Any) -> Decoding:
+        """Begin decoding: what the generation loop steps. See `Decoding`."""
+        return Decoding(self, inputs, prompt, **how)
+
+    def generate(self, inputs: Any = None, generation_config: Any = None, **kwargs: Any) -> Any:
+        """Continue a prompt; see `minitransformers.generation.generate`.
+
+        inputs: (batch, seq) prompt ids -> (rows, length) ids, the prompt included
+        """
+        from ..generation.generate import generate
+
+        return generate(self, inputs, generation_config, **kwargs)
+
+    # loading and saving
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike,
+        *model_args: Any,
+        config: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Load config.json and weights from a folder or a Hub repo.
+
+        config: a configuration to use instead of the file's
+        revision, token, cache_dir, subfolder, local_files_only, force_download: where from
+        dtype, torch_dtype, device_map, low_cpu_mem_usage, attn_implementation: accepted; the
+            weights are mapped from the file and computed in float32 on the CPU
+        ignore_mismatched_sizes: start misshapen weights afresh instead of raising
+        output_loading_info: return (model, {missing_keys, unexpected_keys, mismatched_keys, ...})
+        other keywords override fields of the configuration
+        Raises OSError if files cannot be had, RuntimeError for misshapen weights.
+        """
+        name = os.fspath(pretrained_model_name_or_path)
+        where, rest = hub.split_options(kwargs)
+        how = _take_loading_options(rest)
+        if config is None:
+            config, rest = cls.config_class.from_pretrained(
+                name, return_unused_kwargs=True, **where, **rest
+            )
+        elif not isinstance(config, PretrainedConfig):
+            config = cls.config_class.from_pretrained(config, **where)
+        if rest:
+            raise TypeError(
+                f"{cls.__name__}.from_pretrained got unexpected keywords {sorted(rest)}: they are "
+                f"neither loading options nor fields of {type(config).__name__}"
+            )
+        stored = how["state_dict"]
+        if stored is None:
+            stored = checkpoints.open_checkpoint(hub.resolve(name, **where), variant=how["variant"])
+        respect_quota()
+        config.name_or_path = name
+        model = cls(config, *model_args)
+        report = loading.load(model, stored, name, how["ignore_mismatched_sizes"])
+        model._origin = (name, where)
+        if model.can_generate():
+            model.generation_config = GenerationConfig.of_checkpoint(name, config, **where)
+        return (model, report) if how["output_loading_info"] else model
+
+    @classmethod
+    def from_config(cls, config: PretrainedConfig, **kwargs: Any) -> Any:
+        """A model with fresh random weights, drawn from the default generator."""
+        check_dtype(kwargs.pop("torch_dtype", kwargs.pop("dtype", None)))
+        model = cls(config)
+        model.init_weights()
+        return model
+
+    def init_weights(self) -> None:
+        """Draw every weight afresh, as the architecture prescribes."""
+        loading.initialise(self, [name for name, _, _ in self.slots()])
+
+    def initial_std(self, name: str) -> float:
+        """The standard deviation a fresh weight is drawn with. name: its full name"""
+        return getattr(self.config, "initializer_range", 0.02)
+
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike,
+        *,
+        state_dict: Mapping[str, np.ndarray] | None = None,
+        max_shard_size: int | str = "5GB",
+        safe_serialization: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Write config.json, generation_config.json and safetensors, made for any reader.
+
+        max_shard_size: weights beyond it are split into several files with an index
+        Raises OSError if save_directory is a file.
+        """
+        if not safe_serialization:
+            raise ValueError("weights are saved as safetensors only: leave safe_serialization out")
+        folder = os.fspath(save_directory)
+        config = self.config
+        config.architectures = [type(self).__name__]
+        config.torch_dtype = config.torch_dtype or "float32"
+        config.save_pretrained(folder)
+        if self.can_generate():
+            self.generation_config.save_pretrained(folder)
+        weights = dict(self.state_dict() if state_dict is None else state_dict)
+        for name in self.ties():
+            weights.pop(name, None)
+        checkpoints.save_sharded(folder, weights, max_shard_size=max_shard_size)
+
+    def ties(self) -> dict[str, str]:
+        """{name: the name whose array it uses}, for this configuration"""
+        return self.always_tied | (self.tied if self.config.tie_word_embeddings else {})
+
+    def tie_weights(self) -> None:
+        """Make tied names hold the same array."""
+        slots = {name: (owner, attribute) for name, owner, attribute in self.slots()}
+        for name, source in self.ties().items():
+            if name in slots and source in slots:
+                setattr(*slots[name], getattr(*slots[source]))
+
+    # facts and no-ops that tutorials rely on
+
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """How many numbers the model holds, a tied array once."""
+        skip = "embed" if exclude_embeddings else None
+        return sum(
+            p.size
+            for n, p in self.named_parameters()
+            if not (skip and skip in n.rpartition(".")[0])
+        )
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the weights."""
+        return next(self.parameters()).dtype
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    @property
+    def framework(self) -> str:
+        return "np"
+
+    @property
+    def name_or_path(self) -> str:
+        return self.config.name_or_path
+
+    def to(self, *args: Any, **kwargs: Any) -> PreTrainedModel:
+        """Accepts the CPU; raises ValueError for another device. -> self"""
+        for device in (*args, *kwargs.values()):
+            if "float" not in str(device):
+                check_device(device)
+        return self
+
+    def cpu(self) -> PreTrainedModel:
+        return self
+
+    def float(self) -> PreTrainedModel:
+        return self
+
+    def cuda(self, device: Any = None) -> PreTrainedModel:
+        return self.to("cuda")
+
+    def requires_grad_(self, requires_grad: bool = True) -> PreTrainedModel:
+        """Accepted: gradients are asked for where they are taken. -> self"""
+        return self
+
+    def __reduce__(self) -> Any:
+        # By path while the weights are still the file's (views of a mapped file are read-only), so
+        # that worker processes share its pages.
+        if self._origin is not None and not any(p.flags.writeable for p in self.parameters()):
+            return _reload, (type(self), *self._origin, self.config, self.generation_config)
+        return copyreg.__newobj__, (type(self),), vars(self)  # type: ignore[attr-defined]
+
+
+def _reload(cls: Any, name: str, where: dict, config: PretrainedConfig, generation: Any) -> Any:
+    model = cls.from_pretrained(name, config=config, **where)
+    model.generation_config = generation
+    return model
+
+
+def _take_loading_options(rest: dict[str, Any]) -> dict[str, Any]:
+    """Take the loading options out of the keywords, checking those that ask for the impossible."""
+    check_dtype(rest.pop("dtype", rest.get("torch_dtype")))
+    rest.pop("torch_dtype", None)
+    check_device(rest.pop("device_map", None))
+    if rest.pop("trust_remote_code", False):
+        raise ValueError(
+            "trust_remote_code=True is refused: code from a repo is never executed. Architectures "
+            "of your own can be registered with AutoModel.register"
+        )
+    if rest.pop("from_tf", False) or rest.pop("from_flax", False):
+        raise ValueError("TensorFlow and Flax weights are not read: convert them to safetensors")
+    for accepted in ("low_cpu_mem_usage", "use_safetensors", "attn_implementation", "_fast_init"):
+        rest.pop(accepted, None)
+    return {
+        "variant": rest.pop("variant", None),
+        "state_dict": rest.pop("state_dict", None),
+        "ignore_mismatched_sizes": rest.pop("ignore_mismatched_sizes", False),
+        "output_loading_info": rest.pop("output_loading_info", False),
+    }
+
+
+def _kept(items: list | None) -> tuple | None:
+    return tuple(items) if items else None
+
+
+def _input(name: str, x: Any) -> Any:
+    """Check and convert one input of a call. Raises ValueError naming it."""
+    if name == "encoder_outputs" or name.endswith("head_mask") or type(x) is Tensor:
+        return x
+    x = np.asarray(x)
+    if name.endswith("input_ids"):
+        if x.ndim < 2 or x.dtype.kind not in "iu":
+            raise ValueError(
+                f"{name} must be integers of shape (batch, seq), not {x.dtype} of shape {x.shape}: "
+                'a tokenizer makes them with return_tensors="np"'
+            )
+    elif x.dtype == np.float64:
+        x = x.astype(np.float32)
+    return x
