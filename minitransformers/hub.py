@@ -8,8 +8,10 @@ library of the Hub: <cache>/models--org--name/{refs,snapshots,blobs,.no_exist}.
 """
 
 import hashlib
+import math
 import os
 import re
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -35,6 +37,10 @@ _RENAMED = {
     "transfo-xl": r"transfo-xl-wt103",
     "xlnet": r"xlnet-(base|large)-cased",
 }
+
+# Endpoint -> when it was last found unreachable. The Hub's library takes 20 seconds to give up, too
+# long to wait for each of a model's optional files.
+_unreachable: dict[str, float] = {}
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "force_download", "subfolder")
@@ -97,13 +103,10 @@ class Resolver:
     def files(self) -> list[str]:
         """Name every file of the repository, "/" between folders; of the cache if it must do."""
         if _local_folder(self.repo) is None and not self._offline():
-            import huggingface_hub
-
-            api = huggingface_hub.HfApi(endpoint=_endpoint(), token=self.token)
             known = self._snapshot()
             revision = known.commit if known else self.revision
             try:
-                return sorted(api.list_repo_files(self.repo, revision=revision))
+                return sorted(_api(self.token).list_repo_files(self.repo, revision=revision))
             except Exception:  # a courtesy: what can be said without the Hub is said
                 pass
         return list_cached(self.repo, revision=self.revision, cache_dir=self.cache_dir)
@@ -116,10 +119,12 @@ class Resolver:
                 return path
             if os.path.isfile(os.path.join(known.folder, ".no_exist", known.commit, name)):
                 return None
-        if not self._offline():
+        # Without the Hub an optional file counts as absent, if the repository was fetched before: of
+        # one that never was, nothing can be said.
+        optional = known is not None and not required
+        if not self._offline() and not (optional and _failed_just_now()):
             return self._download(name, known, required)
-        # Of a repository that was never fetched, nothing can be said: absence would be a guess.
-        if known and not required:
+        if optional:
             return None
         raise HubError(
             f"{self._tried(name)}: it is not cached and the session is offline (HF_HUB_OFFLINE, "
@@ -157,6 +162,7 @@ class Resolver:
             _verify(path)
             return path
         except LocalEntryNotFoundError as error:  # no connection
+            _unreachable[_endpoint()] = time.monotonic()
             if known and not required:
                 return None
             raise HubError(f"{self._tried(name)}: {_reason(error, self)}") from error
@@ -287,11 +293,8 @@ def model_tag(
     tried = f"Cannot ask {_endpoint()} for the task of {resolver.repo!r}"
     if resolver._offline():
         raise HubError(f"{tried}: the session is offline. Name the task{_NO_NETWORK_HINT}")
-    import huggingface_hub
-
     try:
-        api = huggingface_hub.HfApi(endpoint=_endpoint(), token=token)
-        return api.model_info(resolver.repo, revision=revision).pipeline_tag
+        return _api(token).model_info(resolver.repo, revision=revision).pipeline_tag
     except Exception as error:  # of huggingface_hub, requests or httpx: versions differ
         raise HubError(f"{tried}: {_reason(error, resolver)}") from error
 
@@ -335,9 +338,7 @@ def _check_id(repo: str) -> None:
 
 def _path_inside(subfolder: str, filename: str) -> str:
     """Join into a relative path with "/", refusing whatever could leave the folder."""
-    name = "/".join(
-        part.strip("/") if part == subfolder else part for part in (subfolder, filename) if part
-    )
+    name = "/".join(filter(None, [subfolder.rstrip("/"), filename]))
     parts = name.split("/")
     if re.search(r"[\\:\0]", name) or any(part in ("", ".", "..") for part in parts):
         raise HubError(f"{name!r} is not a path inside a repository")
@@ -346,18 +347,27 @@ def _path_inside(subfolder: str, filename: str) -> str:
 
 def _cache_folder(cache_dir: str | os.PathLike[str] | None) -> str:
     """The Hub's cache; the first of these that is set decides, as in the reference."""
-    candidates = [
-        cache_dir and os.fspath(cache_dir),
-        *(
-            os.environ.get(f"{name}_CACHE")
-            for name in ("TRANSFORMERS", "HF_HUB", "HUGGINGFACE_HUB")
-        ),
-    ]
     home = os.environ.get("HF_HOME") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache"), "huggingface"
     )
-    chosen = next(filter(None, candidates), os.path.join(home, "hub"))
+    chosen = os.fspath(cache_dir) if cache_dir else os.path.join(home, "hub")
+    if not cache_dir:
+        for variable in ("TRANSFORMERS_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+            if value := os.environ.get(variable):
+                chosen = value
+                break
     return os.path.expandvars(os.path.expanduser(chosen))
+
+
+def _api(token: str | bool | None) -> Any:
+    import huggingface_hub
+
+    return huggingface_hub.HfApi(_endpoint(), token, library_name="minitransformers")
+
+
+def _failed_just_now() -> bool:
+    """Say whether the endpoint could not be reached in the last minute."""
+    return time.monotonic() - _unreachable.get(_endpoint(), -math.inf) < 60
 
 
 def _endpoint() -> str:

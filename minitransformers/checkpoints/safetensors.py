@@ -253,9 +253,8 @@ def _expand_e4m3(bits: np.ndarray) -> np.ndarray:
 
 def _expand_e8m0(bits: np.ndarray) -> np.ndarray:
     # A bare exponent, the scale of an MX block: 2 ** (bits - 127), all ones is NaN.
-    table = np.ldexp(np.float32(1), np.arange(256) - 127)
-    table[255] = np.nan
-    return table[bits]
+    powers = np.ldexp(np.float32(1), np.arange(-127, 128))
+    return np.append(powers, np.float32(np.nan))[bits]
 
 
 _EXPAND = {
