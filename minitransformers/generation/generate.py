@@ -1,0 +1,230 @@
+"""generate(): the one way in to every decoding strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import outputs
+from .beam import BeamSearch
+from .config import GenerationConfig
+from .greedy import Greedy, Sample
+from .loop import Result, Step, Strategy, run
+from .prepare import Request, prepare
+from .processors import build_processors
+from .stopping import build_criteria
+
+
+class Generation:
+    """A decoding under way: iterate over its steps, then ask for its `result` or `output`.
+
+    request: the prepared call; state: the model's, from `model.start`
+    """
+
+    def __init__(self, request: Request, state: Any, strategy: Strategy):
+        self.request, self.state, self.strategy = request, state, strategy
+        self.ids = state.prompt
+
+    def __iter__(self) -> Iterator[Step]:
+        for step in run(self.state, self.strategy):
+            self.ids = step.ids
+            yield step
+
+    def result(self) -> Result:
+        """What has been generated so far, or in all."""
+        return self.strategy.result(self.ids)
+
+
+def generate_steps(
+    model: Any,
+    inputs: Any = None,
+    generation_config: GenerationConfig | None = None,
+    logits_processor: Any = None,
+    stopping_criteria: Any = None,
+    prefix_allowed_tokens_fn: Callable | None = None,
+    tokenizer: Any = None,
+    **kwargs: Any,
+) -> Generation:
+    """Prepare a generation without running it: see `generate` for the arguments.
+
+    -> an iterable of `Step`s; stop iterating whenever you like
+    """
+    if not model.can_generate():
+        raise TypeError(
+            f"The current model class ({type(model).__name__}) is not compatible with "
+            "`.generate()`, as it doesn't have a language model head. Load the checkpoint with "
+            "AutoModelForCausalLM or AutoModelForSeq2SeqLM."
+        )
+    request = prepare(model, inputs, generation_config, kwargs)
+    config, prompt = request.config, request.prompt
+    config.validate()
+    processors = build_processors(
+        config,
+        prompt_length=prompt.shape[1],
+        eos=request.eos,
+        encoder_input_ids=request.source,
+        prefix_allowed_tokens_fn=prefix_allowed_tokens_fn,
+        custom=logits_processor or (),
+    )
+    criteria = build_criteria(
+        config, eos=request.eos, custom=stopping_criteria or (), tokenizer=tokenizer
+    )
+    strategy = _strategy(request, processors, criteria)
+    state = model.start(
+        request.inputs,
+        prompt,
+        copies=max(config.num_beams, config.num_return_sequences),
+        reserve=min(config.max_length, prompt.shape[1] + 4096),
+        use_cache=config.use_cache,
+        hidden=config.output_hidden_states and config.return_dict_in_generate,
+        attentions=config.output_attentions and config.return_dict_in_generate,
+    )
+    return Generation(request, state, strategy)
+
+
+def _strategy(request: Request, processors: Any, criteria: Any) -> Strategy:
+    """Choose once, before the loop."""
+    config = request.config
+    if config.num_beams > 1:
+        return BeamSearch(
+            processors,
+            criteria,
+            examples=len(request.prompt),
+            beams=config.num_beams,
+            returned=config.num_return_sequences,
+            eos=request.eos,
+            pad=request.pad,
+            prompt=request.prompt.shape[1],
+            longest=config.max_length,
+            length_penalty=config.length_penalty,
+            early_stopping=config.early_stopping,
+            sample=config.do_sample,
+        )
+    pad = None if request.eos is None else request.pad
+    return (Sample if config.do_sample else Greedy)(processors, criteria, pad)
+
+
+def generate(
+    model: Any,
+    inputs: Any = None,
+    generation_config: GenerationConfig | None = None,
+    logits_processor: Any = None,
+    stopping_criteria: Any = None,
+    prefix_allowed_tokens_fn: Callable | None = None,
+    synced_gpus: bool | None = None,
+    streamer: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """Continue a prompt.
+
+    inputs: (batch, seq) ids of the prompt, or of what an encoder reads
+    generation_config: parameters; keywords override it, model.generation_config is the default
+    logits_processor, stopping_criteria: your own, applied beside those the parameters ask for
+    prefix_allowed_tokens_fn: (example, ids) -> the tokens allowed next
+    streamer: is given the prompt and each new token as soon as it is known
+    tokenizer: needed by stop_strings
+    other keywords: parameters of `GenerationConfig`, or inputs of the model such as attention_mask
+    -> (rows, length) ids with the prompt, padded behind their ends; rows of one example adjacent.
+       With return_dict_in_generate, a record: see `generation.outputs`
+    Raises ValueError for unknown keywords and for parameters that cannot work.
+    """
+    generation = generate_steps(
+        model,
+        inputs,
+        generation_config,
+        logits_processor,
+        stopping_criteria,
+        prefix_allowed_tokens_fn,
+        **kwargs,
+    )
+    config = generation.request.config
+    if streamer is not None and config.num_beams > 1:
+        raise ValueError(
+            "`streamer` cannot be used with beam search (yet!). Make sure that `num_beams` is set "
+            "to 1."
+        )
+    kept = Kept(config)
+    if streamer is not None:
+        streamer.put(generation.state.prompt)
+    try:
+        for step in generation:
+            kept.add(step)
+            if streamer is not None:
+                streamer.put(step.tokens[:, 0])
+    finally:
+        if streamer is not None:
+            streamer.end()
+    result = generation.result()
+    return kept.output(generation, result) if config.return_dict_in_generate else result.sequences
+
+
+class Kept:
+    """What the caller wants of every step, beside the tokens."""
+
+    def __init__(self, config: GenerationConfig):
+        wanted = config.return_dict_in_generate
+        self.lists: dict[str, list] = {}
+        for name, asked in (
+            ("scores", config.output_scores),
+            ("logits", config.output_logits),
+            ("hidden_states", config.output_hidden_states),
+            ("attentions", config.output_attentions),
+            ("cross_attentions", config.output_attentions),
+        ):
+            if wanted and asked:
+                self.lists[name] = []
+
+    def add(self, step: Step) -> None:
+        for name, items in self.lists.items():
+            items.append(getattr(step, name))
+
+    def output(self, generation: Generation, result: Result) -> Any:
+        """-> the record that fits the model and the strategy"""
+        state, config = generation.state, generation.request.config
+        record = {name: tuple(items) for name, items in self.lists.items()}
+        record |= {"sequences": result.sequences, "past_key_values": state.cache}
+        if config.num_beams > 1 and "scores" in record:
+            record |= {"sequences_scores": result.scores, "beam_indices": result.beam_indices}
+        kind = "Beam" if config.num_beams > 1 else ""
+        if state.encoded is None:
+            return _fill(getattr(outputs, f"Generate{kind}DecoderOnlyOutput"), record)
+        for name in ("hidden_states", "attentions"):
+            if name in record:
+                record[f"decoder_{name}"] = record.pop(name)
+                record[f"encoder_{name}"] = getattr(state.encoded, name, None)
+        return _fill(getattr(outputs, f"Generate{kind}EncoderDecoderOutput"), record)
+
+
+def _fill(kind: type, record: dict[str, Any]) -> Any:
+    fields = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    return kind(**{name: x for name, x in record.items() if name in fields})
+
+
+def compute_transition_scores(
+    sequences: np.ndarray,
+    scores: tuple,
+    beam_indices: np.ndarray | None = None,
+    normalize_logits: bool = False,
+) -> np.ndarray:
+    """The score that each generated token was chosen with.
+
+    sequences: (rows, length); scores: one (beams or rows, vocab) a step, of `generate`
+    beam_indices: (rows, generated) of beam search
+    normalize_logits: make log probabilities of the scores first -> (rows, generated)
+    """
+    stacked = np.stack(scores, axis=1)  # (rows, steps, vocab)
+    if normalize_logits:
+        from .greedy import log_softmax
+
+        stacked = log_softmax(stacked)
+    rows = np.arange(len(sequences))[:, None]
+    if beam_indices is None:
+        beam_indices = np.broadcast_to(rows, (len(sequences), len(scores)))
+    longest = int((beam_indices >= 0).sum(-1).max(initial=0))
+    beam_indices = beam_indices[:, :longest]
+    steps = np.arange(longest)[None]
+    tokens = sequences[:, sequences.shape[1] - longest :]
+    picked = stacked[np.maximum(beam_indices, 0), steps, np.maximum(tokens, 0)]
+    return np.where(beam_indices < 0, np.float32(0.0), picked)
