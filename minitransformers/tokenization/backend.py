@@ -34,6 +34,8 @@ class Variant(NamedTuple):
 
     truncation: Truncation | None = None
     split_special_tokens: bool = False
+    # (single, pair): other special tokens around the texts than the tokenizer's own.
+    template: tuple[str, str] | None = None
 
 
 class Backend:
@@ -58,8 +60,12 @@ class Backend:
         """Add tokens to the vocabulary; return how many were new."""
         add = self.tokenizer.add_special_tokens if special else self.tokenizer.add_tokens
         added = add(list(tokens))
-        self._variants = OrderedDict()
+        self.forget_variants()
         return added
+
+    def forget_variants(self) -> None:
+        """Say that `tokenizer` was changed, so that variants are made anew."""
+        self._variants = OrderedDict()
 
     def variant(self, wanted: Variant) -> Tokenizer:
         """Return a tokenizer in the wanted state, which nobody may change."""
@@ -70,6 +76,8 @@ class Backend:
         if found is None:
             found = _replicate(self.tokenizer)
             found.encode_special_tokens = wanted.split_special_tokens
+            if wanted.template is not None:
+                set_template(found, *wanted.template)
             if wanted.truncation is not None:
                 found.enable_truncation(**wanted.truncation._asdict())
             variants[wanted] = found
@@ -86,6 +94,7 @@ class Backend:
         *,
         truncation: Truncation | None = None,
         split_special_tokens: bool = False,
+        template: tuple[str, str] | None = None,
         add_special_tokens: bool = True,
         is_pretokenized: bool = False,
     ) -> list[Encoding]:
@@ -101,7 +110,7 @@ class Backend:
             )
 
         def run(cut: Truncation | None) -> list[Encoding]:
-            tokenizer = self.variant(Variant(cut, split_special_tokens))
+            tokenizer = self.variant(Variant(cut, split_special_tokens, template))
             options = {
                 "add_special_tokens": add_special_tokens,
                 "is_pretokenized": is_pretokenized,
@@ -115,7 +124,7 @@ class Backend:
 
         try:
             # Making the variant is the library's own check of the settings.
-            self.variant(Variant(truncation, split_special_tokens))
+            self.variant(Variant(truncation, split_special_tokens, template))
             if truncation is not None and truncation.stride > 0:
                 truncation = self._check_stride(run, truncation, rows, add_special_tokens)
             return run(truncation)

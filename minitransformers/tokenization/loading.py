@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
@@ -41,8 +42,15 @@ class LoadingMixin:
 
     # Role of a file in the constructor -> its name in a repository.
     vocab_files_names: dict[str, str] = {}
-    # Constructor arguments that the class fills in itself.
+    # Constructor arguments that the class fills in itself, always or without a tokenizer.json.
     defaults: dict[str, Any] = {}
+    converted_defaults: dict[str, Any] = {}
+    # The AddedToken flags of a mask token that is given as str.
+    mask_flags: dict[str, Any] | None = None
+    # The same for any role, without a tokenizer.json.
+    converted_flags: dict[str, dict[str, Any]] = {}
+    # Makes the Rust tokenizer from constructor arguments, out of the files named there.
+    build: Callable[[dict[str, Any]], Tokenizer] | None = None
 
     @classmethod
     def from_pretrained(
@@ -84,23 +92,51 @@ class LoadingMixin:
             )
         return {next(iter(cls.vocab_files_names)): path}
 
-    def _take_backend(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tokenizer:
-        """Remove what describes the vocabulary from `kwargs` and return the Rust tokenizer."""
-        tokenizer_object = kwargs.pop("tokenizer_object", None)
+    @classmethod
+    def _complete(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Name positional arguments, and fill in the defaults of the class."""
+        names = [*cls.vocab_files_names, "tokenizer_file"]
+        if len(args) > len(names):
+            raise TypeError(f"{cls.__name__} takes {len(names)} positional arguments: {names}")
+        converted = kwargs.get("tokenizer_object") is None and not kwargs.get("tokenizer_file")
+        options = {
+            **cls.defaults,
+            **(cls.converted_defaults if converted else {}),
+            **kwargs,
+            **dict(zip(names, args)),
+        }
+        flags = {} if cls.mask_flags is None else {"mask_token": cls.mask_flags}
+        for role, chosen in {**flags, **(cls.converted_flags if converted else {})}.items():
+            if isinstance(options.get(role), str):
+                options[role] = AddedToken(options[role], **chosen)
+        cls._prepare(options)
+        return options
+
+    @classmethod
+    def _prepare(cls, options: dict[str, Any]) -> None:
+        """Complete the constructor's options in place; for subclasses."""
+
+    def _take_backend(self, kwargs: dict[str, Any]) -> Tokenizer:
+        """Remove the Rust tokenizer from `kwargs`, or make it from the files named there."""
+        given = kwargs.pop("tokenizer_object", None)
         tokenizer_file = kwargs.pop("tokenizer_file", None)
-        if tokenizer_object is not None:
-            if not isinstance(tokenizer_object, Tokenizer):
-                tokenizer_object = getattr(tokenizer_object, "_tokenizer", tokenizer_object)
-            if not isinstance(tokenizer_object, Tokenizer):
+        from_slow = kwargs.pop("from_slow", False)
+        if given is not None:
+            given = getattr(given, "backend_tokenizer", given)
+            if not isinstance(given, Tokenizer):
                 raise InputTypeError(
-                    "tokenizer_object must be a tokenizers.Tokenizer, got "
-                    f"{type(tokenizer_object).__name__}"
+                    f"tokenizer_object must be a tokenizers.Tokenizer, got {type(given).__name__}"
                 )
-            return Tokenizer.from_str(tokenizer_object.to_str())
-        if tokenizer_file is not None:
+            return Tokenizer.from_str(given.to_str())
+        files = [kwargs.get(role) for role in self.vocab_files_names]
+        convertible = self.build is not None and all(files)
+        if tokenizer_file is not None and not (from_slow and convertible):
             return load_tokenizer_file(tokenizer_file)
+        if convertible:
+            return self.build(kwargs)  # type: ignore[misc]
         raise ValueError(
-            f"{type(self).__name__} needs a vocabulary: pass tokenizer_object= or tokenizer_file=, "
+            f"{type(self).__name__} needs a vocabulary: pass tokenizer_object=, tokenizer_file= or "
+            f"{', '.join(f'{role}=' for role in self.vocab_files_names) or 'nothing else'}; "
             "or call from_pretrained()."
         )
 

@@ -21,6 +21,10 @@ class InputTypeError(TypeError, ValueError):
     """An argument of the wrong type; callers may catch it under either name."""
 
 
+class PreconditionError(AssertionError, ValueError):
+    """A call that the tokenizer's settings rule out."""
+
+
 class _NamedStrategy(str, Enum):
     @classmethod
     def _missing_(cls, value: object) -> Any:

@@ -23,6 +23,7 @@ from .strategies import (
     InputTypeError,
     PaddingStrategy,
     Plan,
+    PreconditionError,
     TruncationStrategy,
     resolve_strategies,
 )
@@ -55,7 +56,8 @@ class PreTrainedTokenizerFast(
     is_fast: bool = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        tokenizer = self._take_backend(args, kwargs)
+        kwargs = self._complete(args, kwargs)
+        tokenizer = self._take_backend(kwargs)
         added_tokens_decoder = kwargs.pop("added_tokens_decoder", None) or {}
         _adopt_stored_settings(tokenizer, kwargs)
         self._backend = Backend(tokenizer)
@@ -77,6 +79,14 @@ class PreTrainedTokenizerFast(
         self._lock = threading.Lock()
         self._set_special_tokens(kwargs)
         self._add_declared_tokens(added_tokens_decoder)
+        self._finish(kwargs)
+
+    def _finish(self, options: dict[str, Any]) -> None:
+        """Adjust a loaded tokenizer to its constructor's options; for subclasses."""
+
+    def _target_template(self) -> tuple[str, str] | None:
+        """Return the template around target texts if it is another one; for subclasses."""
+        return None
 
     def _add_declared_tokens(self, added_tokens_decoder: dict[int, AddedToken]) -> None:
         """Add the tokens of the configuration that the vocabulary file does not hold yet."""
@@ -227,6 +237,33 @@ class PreTrainedTokenizerFast(
         """Return how many special tokens a text (or a pair) gets."""
         return self._backend.tokenizer.num_special_tokens_to_add(pair)
 
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """Return one or two lists of ids with the special tokens around them."""
+        return [*token_ids_0, *(token_ids_1 or [])]
+
+    def create_token_type_ids_from_sequences(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """Return the token types of `build_inputs_with_special_tokens`."""
+        return [0] * len(token_ids_0) + [1] * len(token_ids_1 or [])
+
+    def get_special_tokens_mask(
+        self,
+        token_ids_0: Sequence[int],
+        token_ids_1: Sequence[int] | None = None,
+        already_has_special_tokens: bool = False,
+    ) -> list[int]:
+        """Return 1 for special ids and 0 for others, of ids that hold special tokens already."""
+        if not already_has_special_tokens or token_ids_1 is not None:
+            raise PreconditionError(
+                "get_special_tokens_mask() needs already_has_special_tokens=True and one list of "
+                "ids; for texts, call the tokenizer with return_special_tokens_mask=True."
+            )
+        special = set(self.all_special_ids)
+        return [int(token in special) for token in token_ids_0]
+
     @property
     def max_len_single_sentence(self) -> int:
         """How many tokens of a text fit in the model."""
@@ -364,6 +401,7 @@ class PreTrainedTokenizerFast(
             split_special_tokens=(
                 self.split_special_tokens if split_special_tokens is None else split_special_tokens
             ),
+            template=self._target_template() if as_target else None,
             add_special_tokens=add_special_tokens,
             is_pretokenized=is_split_into_words,
         )

@@ -1,0 +1,1 @@
+"""Vocabulary files without a tokenizer.json, turned into a `tokenizers.Tokenizer`."""
