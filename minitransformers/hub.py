@@ -7,6 +7,7 @@ then, so that all files of a model belong together and a model that ran once run
 library of the Hub: <cache>/models--org--name/{refs,snapshots,blobs,.no_exist}.
 """
 
+import errno
 import hashlib
 import math
 import os
@@ -49,6 +50,9 @@ _IGNORED_OPTIONS = (
     *("resume_download", "proxies", "mirror", "user_agent", "use_auth_token"),
     *("_commit_hash", "_from_auto", "_from_pipeline"),
 )
+
+
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOSPC}
 
 
 class HubError(OSError):
@@ -119,11 +123,13 @@ class Resolver:
                 return path
             if os.path.isfile(os.path.join(known.folder, ".no_exist", known.commit, name)):
                 return None
-        # Without the Hub an optional file counts as absent, if the repository was fetched before: of
-        # one that never was, nothing can be said.
+        # Without the Hub, an optional file counts as absent if the repository was fetched before;
+        # of one that never was, nothing can be said.
         optional = known is not None and not required
         if not self._offline() and not (optional and _failed_just_now()):
             return self._download(name, known, required)
+        if self.force_download:
+            raise HubError(f"{self._tried(name)}: force_download=True needs to be online")
         if optional:
             return None
         raise HubError(
@@ -432,7 +438,7 @@ def _reason(error: Exception, repo: Resolver) -> str:
         return f"the token was refused (HTTP {status}). Check token=... or HF_TOKEN"
     if status is not None:
         return f"the Hub answered HTTP {status}. Try again later{_NO_NETWORK_HINT}"
-    if isinstance(error, PermissionError):
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         return f"the cache cannot be written ({error}). Set HF_HOME to a folder that can be"
     return (
         f"no connection, or it broke ({type(cause).__name__}: {cause}). Check the network, the "

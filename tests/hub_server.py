@@ -266,8 +266,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[HubServer]:
+@pytest.fixture(name="hub")
+def hub_fixture(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[HubServer]:
     """A running Hub that HF_ENDPOINT names, an empty cache and no token or offline variable."""
     for variable in (
         *("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE", "XDG_CACHE_HOME"),
