@@ -213,6 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         if admitted := self._admit(name, revision):
             repo, commit = admitted
             info = {"id": name, "modelId": name, "sha": commit, "private": repo.private, "tags": []}
+            info |= {"downloads": 0, "likes": 0}  # older clients insist
             info["siblings"] = [{"rfilename": file} for file in repo.commits[commit]]
             info["pipeline_tag"] = repo.pipeline_tag
             self._send(200, {"Content-Type": "application/json"}, json.dumps(info).encode())
