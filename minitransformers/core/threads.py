@@ -19,7 +19,7 @@ def available_cpus(cgroup: str | Path = "/sys/fs/cgroup") -> int:
         cpus = len(os.sched_getaffinity(0))
     else:
         cpus = os.cpu_count() or 1
-    return max(1, min(cpus, math.ceil(_cgroup_quota(Path(cgroup)))))
+    return max(1, math.ceil(min(cpus, _cgroup_quota(Path(cgroup)))))
 
 
 def _cgroup_quota(root: Path) -> float:

@@ -168,8 +168,7 @@ class BeamSearch:
         if min(lengths) < width and self.pad is None:
             raise ValueError("beams end at different lengths, but there is no pad_token_id: set one")
         sequences = np.full((len(best), width), 0 if self.pad is None else self.pad, np.int64)
-        path = max(len(h.rows) for h in best)
-        rows = np.full((len(best), path), -1, np.int64)
+        rows = np.full((len(best), width), -1, np.int64)
         for i, h in enumerate(best):
             sequences[i, : len(h.ids)] = h.ids
             if len(h.ids) < width and len(self.eos):

@@ -1,0 +1,58 @@
+"""Tiny models whose weights follow from their names, so that any library can build the same ones."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+# Dimensions small enough for a golden file, uneven enough to catch swapped axes.
+CONFIGS: dict[str, dict] = {
+    "bert": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24,
+    ),
+    "gpt2": dict(
+        vocab_size=37, n_positions=24, n_embd=12, n_layer=2, n_head=3, bos_token_id=1,
+        eos_token_id=2, pad_token_id=0,
+    ),
+    "mt5": dict(
+        vocab_size=37, d_model=12, d_kv=4, d_ff=20, num_layers=2, num_heads=2,
+        num_decoder_layers=3, relative_attention_max_distance=16,
+    ),
+    "t5": dict(
+        vocab_size=37, d_model=12, d_kv=4, d_ff=20, num_layers=2, num_heads=2,
+        decoder_start_token_id=0, relative_attention_num_buckets=8,
+        relative_attention_max_distance=16,
+    ),
+}  # fmt: skip
+
+
+def weight(name: str, shape: tuple[int, ...], seed: int = 0, scale: float = 0.3) -> np.ndarray:
+    """Random numbers that depend on the parameter's name only. -> shape, float32"""
+    stream = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)
+    values = stream.standard_normal(shape) * scale
+    is_scale = name.endswith("weight") and len(shape) == 1  # a norm's, which is around one
+    return (values + is_scale).astype(np.float32)
+
+
+def fill(model, seed: int = 0, scale: float = 0.3):
+    """Give one of our models such weights. -> the model"""
+    values = {n: weight(n, v.shape, seed, scale) for n, v in model.state_dict().items()}
+    for name, source in model.ties().items():
+        if name in values:
+            values[name] = values[source]
+    model.load_state_dict(values)
+    model.tie_weights()
+    return model
+
+
+def fill_reference(model, seed: int = 0, scale: float = 0.3):
+    """Give one of the reference's models such weights. -> the model"""
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(torch.from_numpy(weight(name, tuple(parameter.shape), seed, scale)))
+    model.tie_weights()
+    return model.eval()
