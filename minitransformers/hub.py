@@ -335,7 +335,9 @@ def _spellings(repo: str) -> list[str]:
 
 def _check_id(repo: str) -> None:
     part = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
-    if not re.fullmatch(rf"{part}(?:/{part})?", repo, re.ASCII) or re.search(r"\.\.|--", repo):
+    if not re.fullmatch(rf"{part}(?:/{part})?", repo, re.ASCII) or re.search(
+        r"\.\.|--|.{97}", repo
+    ):
         raise HubError(
             f"{repo!r} is neither a folder that exists here (in {os.getcwd()}) nor an id of the "
             "Hub, which reads 'name' or 'organisation/name'"
@@ -408,7 +410,7 @@ def _verify(path: str) -> None:
         raise HubError(f"the {size} bytes received do not match their checksum; try again")
 
 
-def _reason(error: Exception, repo: Resolver) -> str:
+def _reason(error: BaseException, repo: Resolver) -> str:
     """Say why a request failed and what to do about it."""
     from huggingface_hub.utils import (
         GatedRepoError,
@@ -417,8 +419,10 @@ def _reason(error: Exception, repo: Resolver) -> str:
         RevisionNotFoundError,
     )
 
-    cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
-    status = getattr(getattr(cause, "response", None), "status_code", None)
+    # These two only say that something failed; what it was is their cause.
+    if isinstance(error, (LocalEntryNotFoundError, ValueError)):
+        error = error.__cause__ or error
+    status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, HubError):
         return str(error)
     if isinstance(error, GatedRepoError):
@@ -441,6 +445,6 @@ def _reason(error: Exception, repo: Resolver) -> str:
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         return f"the cache cannot be written ({error}). Set HF_HOME to a folder that can be"
     return (
-        f"no connection, or it broke ({type(cause).__name__}: {cause}). Check the network, the "
+        f"no connection, or it broke ({type(error).__name__}: {error}). Check the network, the "
         f"proxy and HF_ENDPOINT and try again{_NO_NETWORK_HINT}"
     )

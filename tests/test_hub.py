@@ -329,6 +329,14 @@ def test_a_cache_that_cannot_be_written(hub, tmp_path, monkeypatch):
         resolve_file("org/name", "config.json")
 
 
+def test_a_forced_download_fails_with_the_same_story(hub, hurry, monkeypatch):
+    with pytest.raises(HubError, match="no such repository, or it is private"):
+        resolve_file("org/name", "config.json", force_download=True)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(HubError, match="no connection, or it broke .*Connect"):
+        resolve_file("org/name", "config.json", force_download=True)
+
+
 # Offline and the cache
 
 
@@ -487,7 +495,20 @@ def test_a_revision_stays_inside(hub, revision):
 
 
 @pytest.mark.parametrize(
-    "repo", ["a/b/c", "../a", "./missing", "/missing", "", "org/", "a b", "o/..", "o/a--b", "o/é"]
+    "repo",
+    [
+        "a/b/c",
+        "../a",
+        "./missing",
+        "/missing",
+        "",
+        "org/",
+        "a b",
+        "o/..",
+        "o/a--b",
+        "o/é",
+        "o" * 97,
+    ],
 )
 def test_what_is_no_repository_is_refused(hub, repo):
     with pytest.raises(
