@@ -333,7 +333,7 @@ def test_a_forced_download_fails_with_the_same_story(hub, hurry, monkeypatch):
     with pytest.raises(HubError, match="no such repository, or it is private"):
         resolve_file("org/name", "config.json", force_download=True)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(HubError, match="no connection, or it broke .*Connect"):
+    with pytest.raises(HubError, match=r"no connection, or it broke .*Connect"):
         resolve_file("org/name", "config.json", force_download=True)
 
 
