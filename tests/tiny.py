@@ -18,12 +18,13 @@ CONFIGS: dict[str, dict] = {
     ),
     "mt5": dict(
         vocab_size=37, d_model=12, d_kv=4, d_ff=20, num_layers=2, num_heads=2,
-        num_decoder_layers=3, relative_attention_max_distance=16,
+        num_decoder_layers=3, relative_attention_num_buckets=8,
+        relative_attention_max_distance=16, eos_token_id=2,
     ),
     "t5": dict(
         vocab_size=37, d_model=12, d_kv=4, d_ff=20, num_layers=2, num_heads=2,
         decoder_start_token_id=0, relative_attention_num_buckets=8,
-        relative_attention_max_distance=16,
+        relative_attention_max_distance=16, eos_token_id=2,
     ),
 }  # fmt: skip
 

@@ -226,7 +226,7 @@ class ForSequenceClassification(PooledHead):
 
 
 def flatten_choices(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Make the choices of an example rows of the batch. (batch, choices, seq, ...) -> (rows, ...)"""
+    """Make an example's choices rows of the batch. (batch, choices, seq, ...) -> (rows, ...)"""
     return {
         name: x.reshape(-1, *x.shape[2:]) if getattr(x, "ndim", 0) > 2 else x
         for name, x in inputs.items()
@@ -242,10 +242,9 @@ class ForMultipleChoice(PooledHead):
         return 1
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
-        example = inputs.get("input_ids", inputs.get("inputs_embeds"))
-        choices = example.shape[1]
         logits = super().forward(state, **flatten_choices(inputs))["logits"]
-        return {"logits": ops.reshape(logits, shape=(-1, choices))}
+        example = inputs.get("input_ids", inputs.get("inputs_embeds"))
+        return {"logits": ops.reshape(logits, shape=(-1, example.shape[1]))}
 
     def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
         return {"loss": token_loss(values["logits"], labels)}
