@@ -4,6 +4,7 @@ from typing import Any
 
 from .auto import AutoTokenizer
 from .encoding import BatchEncoding, CharSpan, TokenSpan
+from .schema import get_json_schema
 from .tokenizer import PreTrainedTokenizerFast
 
 PreTrainedTokenizer = PreTrainedTokenizerBase = PreTrainedTokenizerFast
@@ -16,6 +17,7 @@ __all__ = [
     "PreTrainedTokenizerBase",
     "PreTrainedTokenizerFast",
     "TokenSpan",
+    "get_json_schema",
 ]
 
 

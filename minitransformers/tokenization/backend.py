@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from tokenizers import AddedToken, Encoding, Tokenizer
 
+from .convert.templates import set_template
 from .strategies import InputTypeError
 
 _VARIANTS_KEPT = 16

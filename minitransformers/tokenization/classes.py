@@ -66,7 +66,7 @@ _XLNET = {
     "mask_token": "<mask>",
     "additional_special_tokens": ["<eop>", "<eod>"],
 }
-_END_OF_TEXT = {role: "<|endoftext|>" for role in ("unk_token", "bos_token", "eos_token")}
+_END_OF_TEXT = dict.fromkeys(("unk_token", "bos_token", "eos_token"), "<|endoftext|>")
 _GPT2 = {**_END_OF_TEXT, "add_prefix_space": False}
 _LLAMA = {
     "clean_up_tokenization_spaces": False,
@@ -91,6 +91,11 @@ _LANGUAGES = {"src_lang": None, "tgt_lang": None, "additional_special_tokens": N
 _LSTRIP = {"lstrip": True, "rstrip": False}
 _LSTRIP_RAW = {**_LSTRIP, "normalized": False}
 _LSTRIP_NORMALIZED = {"lstrip": True, "normalized": True, "special": True}
+# Classes whose special tokens, given as str beside a vocabulary file, match normalised text.
+_NORMALIZED = {
+    f"{role}_token": {"normalized": True} for role in ("bos", "eos", "unk", "sep", "pad", "cls")
+}
+_NORMALIZED_MASK = {"mask_token": _LSTRIP_NORMALIZED}
 
 Build = Callable[[dict[str, Any]], Tokenizer]
 
@@ -130,9 +135,14 @@ def _bert(
 
 
 def _roberta(mask: dict[str, Any] = _LSTRIP_RAW, **defaults: Any) -> Spec:
-    build = partial(bpe.byte_level, template="roberta")
     return Spec(
-        f.RobertaFamily, _VOCAB_MERGES, [IDS, MASK], {**_ROBERTA, **defaults}, build, mask
+        f.RobertaFamily,
+        _VOCAB_MERGES,
+        [IDS, MASK],
+        {**_ROBERTA, **defaults},
+        partial(bpe.byte_level, template="roberta"),
+        mask,
+        converted_flags=_NORMALIZED,
     )
 
 
@@ -144,11 +154,12 @@ def _spm(
     base: type[PreTrainedTokenizerFast] = f.TemplateTokenizer,
     mask: dict[str, Any] | None = _LSTRIP,
     padding_side: str = "right",
-    converted: dict[str, Any] | None = None,
+    flags: dict[str, dict[str, Any]] | None = None,
 ) -> Spec:
     build = partial(unigram.sentencepiece, family=family)
+    inputs = inputs or [IDS, MASK]
     return Spec(
-        base, files, inputs or [IDS, MASK], defaults, build, mask, padding_side, converted or {}
+        base, files, inputs, defaults, build, mask, padding_side, converted_flags=flags or {}
     )
 
 
@@ -164,14 +175,16 @@ CLASSES: dict[str, Spec] = {
     "BigBird": _spm(
         unigram.CLS_SEP_PLAIN,
         {**_FAIRSEQ, "sep_token": "[SEP]", "mask_token": "[MASK]", "cls_token": "[CLS]"},
+        flags={**_NORMALIZED, **_NORMALIZED_MASK},
     ),
     "Blenderbot": Spec(
-        f.RobertaFamily,
+        f.BlenderbotFamily,
         _VOCAB_MERGES,
         [IDS, MASK],
         _ROBERTA,
         partial(bpe.byte_level, template="blenderbot"),
         _LSTRIP_RAW,
+        converted_flags=_NORMALIZED,
     ),
     "Bloom": Spec(
         f.PrefixSpaceFamily,
@@ -187,11 +200,12 @@ CLASSES: dict[str, Spec] = {
         },
     ),
     "CLIP": Spec(
-        PreTrainedTokenizerFast,
+        f.ClipFamily,
         _VOCAB_MERGES,
         [IDS, MASK],
         {**_END_OF_TEXT, "bos_token": "<|startoftext|>", "pad_token": "<|endoftext|>"},
         bpe.clip,
+        converted_flags=_NORMALIZED,
     ),
     "Camembert": _spm(
         unigram.CAMEMBERT,
@@ -254,7 +268,7 @@ CLASSES: dict[str, Spec] = {
         },
         partial(bpe.byte_level, template="deberta"),
         _LSTRIP,
-        converted_flags={"mask_token": {**_LSTRIP, "normalized": True}},
+        converted_flags=_NORMALIZED_MASK,
     ),
     "DebertaV2": _spm(
         unigram.DEBERTA_V2,
@@ -272,6 +286,7 @@ CLASSES: dict[str, Spec] = {
         {"vocab_file": "spm.model"},
         inputs=_ALL,
         mask=None,
+        flags={"unk_token": {"normalized": True}},
     ),
     "DistilBert": _bert([IDS, MASK]),
     "Electra": _PLAIN_BERT,
@@ -305,7 +320,7 @@ CLASSES: dict[str, Spec] = {
         [IDS, MASK],
         _GPT2,
         bpe.byte_level,
-        converted_flags={role: {"normalized": True} for role in _END_OF_TEXT},
+        converted_flags=_NORMALIZED,
     ),
     "GPTNeoX": Spec(
         f.GPTNeoXFamily,
@@ -355,15 +370,14 @@ CLASSES: dict[str, Spec] = {
     ),
     "Longformer": _roberta(),
     "Lxmert": _PLAIN_BERT,
-    "MBart": _spm(
-        unigram.MBART, {**_FAIRSEQ, **_LANGUAGES}, _SPM_BPE, base=f.MBartFamily
-    ),
+    "MBart": _spm(unigram.MBART, {**_FAIRSEQ, **_LANGUAGES}, _SPM_BPE, base=f.MBartFamily),
     "MBart50": _spm(
         unigram.MBART50,
         {**{k: v for k, v in _FAIRSEQ.items() if k != "bos_token"}, **_LANGUAGES},
         _SPM_BPE,
         base=f.MBart50Family,
-    )._replace(converted_flags={"mask_token": {**_LSTRIP, "normalized": True}}),
+        flags=_NORMALIZED_MASK,
+    ),
     "MPNet": _bert(
         [IDS, MASK],
         template="mpnet",
@@ -377,7 +391,7 @@ CLASSES: dict[str, Spec] = {
     ),
     "MT5": _spm(unigram.T5, _T5, base=f.T5Family, mask=None),
     "MobileBert": _PLAIN_BERT,
-    "Mvp": _roberta(_LSTRIP),
+    "Mvp": _roberta(_LSTRIP)._replace(converted_flags={}),
     "Nllb": _spm(
         unigram.NLLB,
         {**_FAIRSEQ, **_LANGUAGES, "legacy_behaviour": False},
@@ -421,13 +435,24 @@ CLASSES: dict[str, Spec] = {
         mask=None,
     ),
     "RemBert": _spm(
-        unigram.REMBERT, _ALBERT, {"vocab_file": "sentencepiece.model"}, inputs=_ALL
+        unigram.REMBERT,
+        _ALBERT,
+        {"vocab_file": "sentencepiece.model"},
+        inputs=_ALL,
+        flags=_NORMALIZED_MASK,
+    )._replace(
+        converted={
+            "do_lower_case": False,
+            "keep_accents": True,
+            "unk_token": "[UNK]",
+            "pad_token": "[PAD]",
+        }
     ),
     "RetriBert": _bert([IDS, MASK], clean_up=False),
     "Roberta": _roberta(),
-    "Splinter": _bert(
-        template="splinter", clean_up=False, question_token="[QUESTION]"
-    )._replace(base=f.SplinterFamily),
+    "Splinter": _bert(template="splinter", clean_up=False, question_token="[QUESTION]")._replace(
+        base=f.SplinterFamily
+    ),
     "SqueezeBert": _PLAIN_BERT,
     "T5": _spm(unigram.T5, _T5, base=f.T5Family, mask=None),
     "Whisper": Spec(f.PrefixSpaceFamily, _VOCAB_MERGES, [IDS, MASK], _GPT2, bpe.byte_level),
@@ -438,7 +463,7 @@ CLASSES: dict[str, Spec] = {
         base=f.XglmFamily,
     ),
     "XLMRoberta": _spm(unigram.XLM_ROBERTA, _FAIRSEQ, _SPM_BPE),
-    "XLNet": _spm(unigram.XLNET, _XLNET, inputs=_ALL, padding_side="left"),
+    "XLNet": _spm(unigram.XLNET, _XLNET, inputs=_ALL, base=f.XlnetFamily, padding_side="left"),
 }
 
 _made: dict[str, type[PreTrainedTokenizerFast]] = {}

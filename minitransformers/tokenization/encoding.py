@@ -98,13 +98,13 @@ class BatchEncoding(UserDict):
         self._encodings = state["encodings"]
         self._n_sequences = state.get("n_sequences")
 
-    def keys(self):  # type: ignore[override]
+    def keys(self):
         return self.data.keys()
 
-    def values(self):  # type: ignore[override]
+    def values(self):
         return self.data.values()
 
-    def items(self):  # type: ignore[override]
+    def items(self):
         return self.data.items()
 
     # -- alignment ------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def _changed(component: Any, module: Any, wanted: dict[str, Any]) -> Any:
 class TemplateTokenizer(PreTrainedTokenizerFast):
     """A class that puts special tokens around ids as its template puts them around text."""
 
-    def _layout(self, pair: bool) -> list[tuple[str | int, int]]:
+    def _layout(self, pair: bool) -> list[tuple[Any, int]]:
         """Return the template as ("A" or "B" or a special id, type id)."""
         post_processor = _state(self._backend.tokenizer.post_processor)
         steps = post_processor.get("processors", [post_processor])
@@ -47,7 +47,7 @@ class TemplateTokenizer(PreTrainedTokenizerFast):
                 cls, sep = step["cls"][1], step["sep"][1]
                 second = int(step["type"] == "BertProcessing")
                 between = [] if second else [(sep, 0)]
-                first: list[tuple[str | int, int]] = [(cls, 0), ("A", 0), (sep, 0)]
+                first: list[tuple[Any, int]] = [(cls, 0), ("A", 0), (sep, 0)]
                 return [*first, *between, ("B", second), (sep, second)] if pair else first
         return [("A", 0), ("B", 0)] if pair else [("A", 0)]
 
@@ -55,20 +55,20 @@ class TemplateTokenizer(PreTrainedTokenizerFast):
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
     ) -> list[int]:
         """Return one or two lists of ids with the special tokens around them."""
-        texts = {"A": token_ids_0, "B": token_ids_1 or []}
+        texts: dict[Any, list[int]] = {"A": token_ids_0, "B": token_ids_1 or []}
         layout = self._layout(pair=token_ids_1 is not None)
-        return [i for item, _ in layout for i in (texts[item] if item in texts else [item])]  # type: ignore[list-item,index]
+        return [index for item, _ in layout for index in texts.get(item, [item])]
 
     def create_token_type_ids_from_sequences(
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
     ) -> list[int]:
         """Return the token types of `build_inputs_with_special_tokens`."""
-        sizes = {"A": len(token_ids_0), "B": len(token_ids_1 or [])}
+        sizes: dict[Any, int] = {"A": len(token_ids_0), "B": len(token_ids_1 or [])}
         layout = self._layout(pair=token_ids_1 is not None)
-        return [type_id for item, type_id in layout for _ in range(sizes.get(item, 1))]  # type: ignore[call-overload]
+        return [type_id for item, type_id in layout for _ in range(sizes.get(item, 1))]
 
 
-def _template_item(item: dict[str, Any], ids: dict[str, int]) -> tuple[str | int, int]:
+def _template_item(item: dict[str, Any], ids: dict[str, int]) -> tuple[Any, int]:
     if "Sequence" in item:
         return item["Sequence"]["id"], item["Sequence"]["type_id"]
     return ids[item["SpecialToken"]["id"]], item["SpecialToken"]["type_id"]
@@ -135,8 +135,28 @@ class RobertaFamily(PrefixSpaceFamily, TemplateTokenizer):
 
     @mask_token.setter
     def mask_token(self, value: str | AddedToken | None) -> None:
-        lstripped = AddedToken(value, lstrip=True, rstrip=False) if isinstance(value, str) else value
+        lstripped = (
+            AddedToken(value, lstrip=True, rstrip=False) if isinstance(value, str) else value
+        )
         self._mask_token = lstripped
+
+
+class BlenderbotFamily(RobertaFamily):
+    """Blenderbot: the first text and </s>; a second text is dropped."""
+
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """Return the first ids and eos."""
+        return [*token_ids_0, self.eos_token_id]
+
+
+class ClipFamily(TemplateTokenizer):
+    """CLIP: every word ends in </w>, which decoding turns back into a space."""
+
+    def _decode_ids(self, ids: list[int], skip_special_tokens: bool) -> str:
+        text = super()._decode_ids(ids, skip_special_tokens)
+        return text.replace("</w>", " ").strip()
 
 
 class BosEosFamily(PreTrainedTokenizerFast):
@@ -206,6 +226,12 @@ class SplinterFamily(BertFamily):
     @classmethod
     def _prepare(cls, options: dict[str, Any]) -> None:
         options["additional_special_tokens"] = [options["question_token"]]
+
+
+class XlnetFamily(TemplateTokenizer):
+    """XLNet: padding is a token type of its own."""
+
+    _pad_token_type_id = 3
 
 
 class XglmFamily(TemplateTokenizer):
@@ -285,7 +311,11 @@ class PegasusFamily(TemplateTokenizer):
         options.pop("added_tokens_decoder", None)
         own = all(
             str(options[name]) == token
-            for name, token in (("pad_token", "<pad>"), ("eos_token", "</s>"), ("unk_token", "<unk>"))
+            for name, token in (
+                ("pad_token", "<pad>"),
+                ("eos_token", "</s>"),
+                ("unk_token", "<unk>"),
+            )
         )
         if not own and options.get("vocab_file"):
             # The ids of these tokens are part of the vocabulary, which must be built again.

@@ -9,6 +9,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
+from .base import TokenizerBase
 from .special_tokens import SPECIAL_TOKENS_ATTRIBUTES
 from .strategies import InputTypeError
 
@@ -37,7 +38,7 @@ _HUB_OPTIONS = (
 _IGNORED_OPTIONS = ("resume_download", "proxies", "trust_remote_code", "code_revision", "use_fast")
 
 
-class LoadingMixin:
+class LoadingMixin(TokenizerBase):
     """`from_pretrained`, and the constructor's search for a vocabulary."""
 
     # Role of a file in the constructor -> its name in a repository.
@@ -81,7 +82,7 @@ class LoadingMixin:
         return cls(*init_inputs, **_constructor_arguments(config, kwargs, files, repo))
 
     @classmethod
-    def _single_file(cls, path: str) -> dict[str, str]:
+    def _single_file(cls, path: str) -> dict[str, str | None]:
         name = os.path.basename(path)
         if name.endswith(".json") and "vocab" not in name:
             return {"tokenizer_file": path}

@@ -9,6 +9,7 @@ import numpy as np
 from tokenizers import Encoding
 
 from .encoding import BatchEncoding
+from .special_tokens import SpecialTokensMixin
 from .strategies import PaddingStrategy, Plan
 
 
@@ -16,17 +17,8 @@ def _round_up(length: int, multiple: int | None) -> int:
     return -(-length // multiple) * multiple if multiple else length
 
 
-class PaddingMixin:
+class PaddingMixin(SpecialTokensMixin):
     """`pad` and its helpers, for a tokenizer that knows its padding token and side."""
-
-    padding_side: str
-    model_input_names: list[str]
-    pad_token: str | None
-    pad_token_id: int | None
-    pad_token_type_id: int
-
-    def _plan(self, *args: Any) -> Plan:
-        raise NotImplementedError
 
     def _pad_encodings(
         self,
@@ -77,10 +69,7 @@ class PaddingMixin:
         main = self.model_input_names[0]
         if isinstance(encoded_inputs, (list, tuple)) and isinstance(encoded_inputs[0], Mapping):
             first = encoded_inputs[0]
-            encoded_inputs = {
-                name: [row[name] for row in encoded_inputs]
-                for name in first  # type: ignore[union-attr]
-            }
+            encoded_inputs = {name: [row[name] for row in encoded_inputs] for name in first}
         if main not in encoded_inputs:
             provided = encoded_inputs if isinstance(encoded_inputs, Mapping) else {}
             raise ValueError(

@@ -7,6 +7,8 @@ from typing import Any
 
 from tokenizers import AddedToken
 
+from .base import TokenizerBase
+
 ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 SPECIAL_TOKENS_ATTRIBUTES = [*(f"{role}_token" for role in ROLES), "additional_special_tokens"]
 
@@ -41,7 +43,7 @@ def _id_property(role: str) -> property:
     return property(get, set, doc=f"The id of the {role} token, None if there is none.")
 
 
-class SpecialTokensMixin:
+class SpecialTokensMixin(TokenizerBase):
     """The attributes `bos_token`, `bos_token_id`, ... `additional_special_tokens`."""
 
     SPECIAL_TOKENS_ATTRIBUTES = SPECIAL_TOKENS_ATTRIBUTES
@@ -96,11 +98,11 @@ class SpecialTokensMixin:
     @property
     def additional_special_tokens_ids(self) -> list[int]:
         """The ids of `additional_special_tokens`."""
-        return self.convert_tokens_to_ids(self.additional_special_tokens)  # type: ignore[attr-defined]
+        return self.convert_tokens_to_ids(self.additional_special_tokens)
 
     @additional_special_tokens_ids.setter
     def additional_special_tokens_ids(self, values: Sequence[int]) -> None:
-        convert = self.convert_ids_to_tokens  # type: ignore[attr-defined]
+        convert = self.convert_ids_to_tokens
         self._additional_special_tokens = [convert(value) for value in values]
 
     @property
@@ -132,7 +134,7 @@ class SpecialTokensMixin:
     @property
     def all_special_ids(self) -> list[int]:
         """The ids of `all_special_tokens`."""
-        return self.convert_tokens_to_ids(self.all_special_tokens)  # type: ignore[attr-defined]
+        return self.convert_tokens_to_ids(self.all_special_tokens)
 
     def add_special_tokens(
         self,
@@ -168,7 +170,7 @@ class SpecialTokensMixin:
             else:
                 self._additional_special_tokens = [*(self._additional_special_tokens or []), *new]
             added += new
-        return self.add_tokens(added, special_tokens=True)  # type: ignore[attr-defined]
+        return self.add_tokens(added, special_tokens=True)
 
 
 def _special(token: str | AddedToken) -> AddedToken:

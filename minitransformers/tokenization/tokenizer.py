@@ -16,8 +16,8 @@ from .chat import ChatMixin
 from .encoding import BatchEncoding
 from .loading import LoadingMixin
 from .padding import PaddingMixin
+from .retraining import RetrainingMixin
 from .saving import SavingMixin
-from .special_tokens import SpecialTokensMixin
 from .strategies import (
     VERY_LARGE_INTEGER,
     InputTypeError,
@@ -37,9 +37,7 @@ class EmptyBatchError(IndexError, ValueError):
     """A batch without rows."""
 
 
-class PreTrainedTokenizerFast(
-    SpecialTokensMixin, PaddingMixin, ChatMixin, LoadingMixin, SavingMixin
-):
+class PreTrainedTokenizerFast(PaddingMixin, ChatMixin, SavingMixin, RetrainingMixin, LoadingMixin):
     """A tokenizer around the `tokenizers` library; safe to share between threads.
 
     tokenizer_object: a `tokenizers.Tokenizer`, copied; or tokenizer_file: path of a
@@ -96,10 +94,11 @@ class PreTrainedTokenizerFast(
             token for _, token in sorted(added_tokens_decoder.items()) if repr(token) not in reprs
         ]
         names = {token.content for token in present.values()} | set(map(str, tokens))
+        # A special token given with flags goes in again: its flags win over the file's.
         tokens += [
             token
             for token in self.all_special_tokens_extended
-            if str(token) not in names and token not in tokens
+            if (isinstance(token, AddedToken) or token not in names) and token not in tokens
         ]
         special = set(self.all_special_tokens)
         for position, token in enumerate(tokens):
@@ -522,11 +521,13 @@ class PreTrainedTokenizerFast(
         **_: Any,
     ) -> str:
         """Return the text of ids (an int, a list, an array); unknown ids are left out."""
-        ids = _as_ids(token_ids)
-        text = self._backend.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        text = self._decode_ids(_as_ids(token_ids), skip_special_tokens)
         if clean_up_tokenization_spaces is None:
             clean_up_tokenization_spaces = self.clean_up_tokenization_spaces
         return self.clean_up_tokenization(text) if clean_up_tokenization_spaces else text
+
+    def _decode_ids(self, ids: list[int], skip_special_tokens: bool) -> str:
+        return self._backend.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
 
     def batch_decode(
         self,

@@ -1,15 +1,20 @@
 """Language codes of the multilingual models, in the order of their ids."""
 
+# ruff: noqa: SIM905
+
 MBART_CODES = """
 ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT ja_XX kk_KZ ko_KR lt_LT lv_LV
 my_MM ne_NP nl_XX ro_RO ru_RU si_LK tr_TR vi_VN zh_CN
 """.split()
 
 # mBART-50 appends its languages to those of mBART.
-MBART50_CODES = MBART_CODES + """
+MBART50_CODES = (
+    MBART_CODES
+    + """
 af_ZA az_AZ bn_IN fa_IR he_IL hr_HR id_ID ka_GE km_KH mk_MK ml_IN mn_MN mr_IN pl_PL ps_AF pt_XX
 sv_SE sw_KE ta_IN te_IN th_TH tl_XX uk_UA ur_PK xh_ZA gl_ES sl_SI
 """.split()
+)
 
 NLLB_CODES = """
 ace_Arab ace_Latn acm_Arab acq_Arab aeb_Arab afr_Latn ajp_Arab aka_Latn amh_Ethi apc_Arab
@@ -45,4 +50,3 @@ xh yi yo zh zu
 WMT21_CODES = """
 en ha is ja cs ru zh de
 """.split()
-

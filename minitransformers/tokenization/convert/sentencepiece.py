@@ -86,6 +86,7 @@ def _parse_model(data: bytes) -> SentencePieceModel:
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
     """Yield (field number, value) of a message: int for varints, bytes for everything else."""
     position = 0
+    value: int | bytes
     while position < len(data):
         tag, position = _varint(data, position)
         number, wire_type = tag >> 3, tag & 7
@@ -118,9 +119,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
             raise ValueError(f"a number is too long at byte {position}")
 
 
-def merges_of(
-    vocabulary: dict[str, int], scores: list[tuple[str, float]]
-) -> list[tuple[str, str]]:
+def merges_of(vocabulary: dict[str, int], scores: list[tuple[str, float]]) -> list[tuple[str, str]]:
     """Return the merges of a BPE model in the order in which they apply: best score first.
 
     The file stores no merges: every split of a piece into two known pieces is one.
@@ -128,7 +127,9 @@ def merges_of(
     merges = []
     for text, score in dict(scores).items():
         splits = ((text[:cut], text[cut:]) for cut in range(1, len(text)))
-        known = [(left, right) for left, right in splits if left in vocabulary and right in vocabulary]
+        known = [
+            (left, right) for left, right in splits if left in vocabulary and right in vocabulary
+        ]
         known.sort(key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))
         merges += [(score, left, right) for left, right in known]
     merges.sort(key=lambda merge: (merge[0], len(merge[1]), len(merge[2])), reverse=True)

@@ -16,8 +16,15 @@ from tokenizers import (
 )
 
 from .languages import MBART50_CODES, MBART_CODES
-from .sentencepiece import BPE, CONTROL, UNIGRAM, USER_DEFINED, SentencePieceModel
-from .sentencepiece import merges_of, read_sentencepiece
+from .sentencepiece import (
+    BPE,
+    CONTROL,
+    UNIGRAM,
+    USER_DEFINED,
+    SentencePieceModel,
+    merges_of,
+    read_sentencepiece,
+)
 from .templates import set_template
 
 SPACE = "▁"
