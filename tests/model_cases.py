@@ -23,7 +23,7 @@ SOURCE = np.random.RandomState(5).standard_normal((3, 4, 12)).astype(np.float32)
 SOURCE_MASK = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [0, 1, 1, 1]])
 
 
-def _masks(name: str, fields: dict, *, holes: bool = True, **inputs: Any) -> dict[str, tuple]:
+def masked(name: str, fields: dict, *, holes: bool = True, **inputs: Any) -> dict[str, tuple]:
     """A case without padding, and one for each kind of mask."""
     masks = {"": None, " left": LEFT, " right": RIGHT} | ({" holes": HOLES} if holes else {})
     return {
@@ -37,12 +37,12 @@ def _masks(name: str, fields: dict, *, holes: bool = True, **inputs: Any) -> dic
 
 
 CASES: dict[str, tuple[str, dict, dict]] = {
-    **_masks("GPT2Model", GPT2, input_ids=IDS),
-    **_masks("GPT2LMHeadModel", GPT2, input_ids=IDS, labels=LABELS),
-    **_masks("GPT2ForSequenceClassification", GPT2 | {"num_labels": 3}, input_ids=IDS, labels=FEW),
-    **_masks("GPT2ForTokenClassification", GPT2 | {"num_labels": 13}, input_ids=IDS,
+    **masked("GPT2Model", GPT2, input_ids=IDS),
+    **masked("GPT2LMHeadModel", GPT2, input_ids=IDS, labels=LABELS),
+    **masked("GPT2ForSequenceClassification", GPT2 | {"num_labels": 3}, input_ids=IDS, labels=FEW),
+    **masked("GPT2ForTokenClassification", GPT2 | {"num_labels": 13}, input_ids=IDS,
              labels=np.minimum(IDS, 12)),
-    **_masks("GPT2ForQuestionAnswering", GPT2, input_ids=IDS, start_positions=STARTS,
+    **masked("GPT2ForQuestionAnswering", GPT2, input_ids=IDS, start_positions=STARTS,
              end_positions=ENDS),
     "GPT2DoubleHeadsModel": ("GPT2DoubleHeadsModel", GPT2, {
         "input_ids": CHOICES, "mc_token_ids": np.array([[1, 2], [3, 4], [5, 0]]),
@@ -54,16 +54,16 @@ CASES: dict[str, tuple[str, dict, dict]] = {
         {"input_ids": IDS}),
     "GPT2 cross-attention": ("GPT2LMHeadModel", GPT2 | {"add_cross_attention": True}, {
         "input_ids": IDS, "encoder_hidden_states": SOURCE, "encoder_attention_mask": SOURCE_MASK}),
-    **_masks("BertModel", BERT, input_ids=IDS, token_type_ids=TYPES),
+    **masked("BertModel", BERT, input_ids=IDS, token_type_ids=TYPES),
     "BertModel 3-D mask": ("BertModel", BERT, {
         "input_ids": IDS, "attention_mask": np.tril(np.ones((3, 6, 6), int))}),
     "BertModel decoder": ("BertModel", BERT | {"is_decoder": True, "add_cross_attention": True}, {
         "input_ids": IDS, "encoder_hidden_states": SOURCE, "encoder_attention_mask": SOURCE_MASK}),
-    **_masks("BertForPreTraining", BERT, input_ids=IDS, labels=LABELS, next_sentence_label=FEW % 2),
-    **_masks("BertForMaskedLM", BERT, input_ids=IDS, labels=LABELS),
-    **_masks("BertLMHeadModel", BERT | {"is_decoder": True}, input_ids=IDS, labels=LABELS),
-    **_masks("BertForNextSentencePrediction", BERT, input_ids=IDS, labels=FEW % 2),
-    **_masks("BertForSequenceClassification", BERT | {"num_labels": 3}, input_ids=IDS, labels=FEW),
+    **masked("BertForPreTraining", BERT, input_ids=IDS, labels=LABELS, next_sentence_label=FEW % 2),
+    **masked("BertForMaskedLM", BERT, input_ids=IDS, labels=LABELS),
+    **masked("BertLMHeadModel", BERT | {"is_decoder": True}, input_ids=IDS, labels=LABELS),
+    **masked("BertForNextSentencePrediction", BERT, input_ids=IDS, labels=FEW % 2),
+    **masked("BertForSequenceClassification", BERT | {"num_labels": 3}, input_ids=IDS, labels=FEW),
     "BERT regression": ("BertForSequenceClassification", BERT | {"num_labels": 1}, {
         "input_ids": IDS, "labels": np.array([0.5, -1.0, 2.0], np.float32)}),
     "BERT several labels": ("BertForSequenceClassification", BERT | {"num_labels": 2}, {
@@ -71,21 +71,21 @@ CASES: dict[str, tuple[str, dict, dict]] = {
     "BertForMultipleChoice": ("BertForMultipleChoice", BERT, {
         "input_ids": CHOICES, "attention_mask": np.stack([LEFT, RIGHT], axis=1),
         "labels": FEW % 2}),
-    **_masks("BertForTokenClassification", BERT | {"num_labels": 13}, input_ids=IDS, labels=LABELS),
-    **_masks("BertForQuestionAnswering", BERT, input_ids=IDS, start_positions=STARTS,
+    **masked("BertForTokenClassification", BERT | {"num_labels": 13}, input_ids=IDS, labels=LABELS),
+    **masked("BertForQuestionAnswering", BERT, input_ids=IDS, start_positions=STARTS,
              end_positions=ENDS),
-    **_masks("T5Model", T5, input_ids=IDS, decoder_input_ids=IDS[:, :4]),
-    **_masks("T5ForConditionalGeneration", T5, input_ids=IDS, labels=LABELS[:, :5]),
+    **masked("T5Model", T5, input_ids=IDS, decoder_input_ids=IDS[:, :4]),
+    **masked("T5ForConditionalGeneration", T5, input_ids=IDS, labels=LABELS[:, :5]),
     "FLAN-T5": ("T5ForConditionalGeneration", FLAN, {
         "input_ids": IDS, "attention_mask": RIGHT, "labels": LABELS[:, :5]}),
     "T5 decoder mask": ("T5ForConditionalGeneration", T5, {
         "input_ids": IDS, "decoder_input_ids": IDS, "decoder_attention_mask": RIGHT}),
-    **_masks("T5EncoderModel", T5, input_ids=IDS),
-    **_masks("T5ForSequenceClassification", T5 | {"num_labels": 3}, input_ids=IDS, labels=FEW),
-    **_masks("T5ForTokenClassification", T5 | {"num_labels": 13}, input_ids=IDS, labels=LABELS),
-    **_masks("T5ForQuestionAnswering", T5, input_ids=IDS, start_positions=STARTS,
+    **masked("T5EncoderModel", T5, input_ids=IDS),
+    **masked("T5ForSequenceClassification", T5 | {"num_labels": 3}, input_ids=IDS, labels=FEW),
+    **masked("T5ForTokenClassification", T5 | {"num_labels": 13}, input_ids=IDS, labels=LABELS),
+    **masked("T5ForQuestionAnswering", T5, input_ids=IDS, start_positions=STARTS,
              end_positions=ENDS),
-    **_masks("MT5ForConditionalGeneration", CONFIGS["mt5"], holes=False, input_ids=IDS,
+    **masked("MT5ForConditionalGeneration", CONFIGS["mt5"], holes=False, input_ids=IDS,
              labels=LABELS[:, :5]),
     "MT5ForSequenceClassification": ("MT5ForSequenceClassification", CONFIGS["mt5"], {
         "input_ids": IDS}),
@@ -122,3 +122,9 @@ def keeps_attentions(name: str, inputs: dict) -> bool:
     """Whether the case asks for attentions. The reference then computes padded GPT-2 another way,
     in which a query that sees nothing sees other nothing than by default."""
     return not (name.startswith("GPT2") and "attention_mask" in inputs)
+
+
+def options(name: str, inputs: dict) -> dict[str, Any]:
+    """The keywords of the call: everything is asked for, unless the case says otherwise."""
+    kept = {"output_hidden_states": True, "output_attentions": keeps_attentions(name, inputs)}
+    return kept | inputs

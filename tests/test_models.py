@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from model_cases import CASES, answers, keeps_attentions, padded_rows
+from model_cases import answers, options, padded_rows
 from tiny import fill
 
 import minitransformers
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "models.npz")
+HERE = Path(__file__).parent
+MODULES = {path.stem: importlib.import_module(path.stem) for path in HERE.glob("model_cases*.py")}
+ALL = [(module, case) for module in sorted(MODULES) for case in MODULES[module].CASES]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_answers_are_the_references(case: str) -> None:
-    name, fields, inputs = CASES[case]
+@functools.cache
+def golden(module: str) -> Any:
+    return np.load(HERE / "golden" / f"{module.replace('model_cases', 'models')}.npz")
+
+
+@pytest.mark.parametrize(("module", "case"), ALL, ids=[case for _, case in ALL])
+def test_answers_are_the_references(module: str, case: str) -> None:
+    name, fields, inputs = MODULES[module].CASES[case]
     kind = getattr(minitransformers, name)
     model = fill(kind(kind.config_class(**fields)))
-    attentions = keeps_attentions(name, inputs)
-    output = model(**inputs, output_hidden_states=True, output_attentions=attentions)
-    keys, fields_of_output = str(GOLDEN[f"{case}/keys"]).split("\n\n")
+    output = model(**options(name, inputs))
+    stored = golden(module)
+    keys, fields_of_output = str(stored[f"{case}/keys"]).split("\n\n")
     assert sorted(model.state_dict()) == keys.split("\n")
     assert list(output) == fields_of_output.split("\n")
     for field, value in answers(output).items():
-        expected = GOLDEN[f"{case}/{field}"]
+        expected = stored[f"{case}/{field}"]
         got = padded_rows(np.asarray(value), inputs)
         assert got.dtype == np.float32
         scale = max(1.0, np.abs(expected).max())

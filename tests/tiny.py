@@ -53,7 +53,9 @@ def fill_reference(model, seed: int = 0, scale: float = 0.3):
     import torch
 
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
+        learned = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        learned |= {n: p for n, p in model.named_buffers() if n.endswith("final_logits_bias")}
+        for name, parameter in learned.items():
             parameter.copy_(torch.from_numpy(weight(name, tuple(parameter.shape), seed, scale)))
     model.tie_weights()
     return model.eval()
