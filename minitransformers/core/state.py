@@ -69,6 +69,18 @@ class State:
             return np.atleast_2d(position_ids)
         return np.arange(self.past, self.past + x.shape[1])[None]
 
+    def positions_of(
+        self, x: Any, input_ids: Any, pad: int, position_ids: Any = None
+    ) -> np.ndarray:
+        """Positions from pad + 1 on, counting tokens other than `pad`, which all stand at `pad`.
+
+        x: (batch, seq, ...), whose tokens are input_ids, None if unknown -> (1 or batch, seq)
+        """
+        if position_ids is not None or input_ids is None:
+            return self.positions(x, position_ids) + (0 if position_ids is not None else pad + 1)
+        counted = input_ids != pad
+        return (counted.cumsum(1) + self.past) * counted + pad
+
     def look_back(self, x: Any, attention_mask: Any, window: int | None = None) -> None:
         """Let each position of x see itself and what came before it."""
         seq = x.shape[1]
@@ -89,15 +101,26 @@ class State:
                 rows = 1 if source_mask is None else np.shape(source_mask)[-2]
                 self.source_mask = Mask.of(source_mask, rows, keys)
 
-    def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float, drop: float = 0.0) -> Any:
+    def attend(
+        self,
+        layer: int,
+        q: Any,
+        k: Any,
+        v: Any,
+        scale: float,
+        drop: float = 0.0,
+        bias: Callable[[Any], Any] | None = None,
+    ) -> Any:
         """Self-attention of one layer: extend the cache, mask, mix.
 
         q: (batch, heads, seq, head_dim); k, v: (batch, kv_heads, seq, head_dim); drop: probability
+        bias: keys of all positions -> what to add to the scores, instead of the state's bias
         -> (batch, heads, seq, head_dim)
         """
         if self.cache is not None:
             k, v = self.cache.append(layer, k, v)
-        return self._mix(layer, q, k, v, scale, drop, self.mask, self.bias, self.head_mask,
+        added = self.bias if bias is None else bias(k)
+        return self._mix(layer, q, k, v, scale, drop, self.mask, added, self.head_mask,
                          self.attentions)  # fmt: skip
 
     def attend_source(

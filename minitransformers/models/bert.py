@@ -52,28 +52,39 @@ class BertConfig(PretrainedConfig):
 
 
 class BertEmbeddings(Module):
-    def __init__(self, config: BertConfig):
-        n = config.hidden_size
+    def __init__(self, config: Any, size: int | None = None):
+        n = size or config.hidden_size
         self.word_embeddings = Embedding(config.vocab_size, n, config.pad_token_id)
         self.position_embeddings = Embedding(config.max_position_embeddings, n)
         self.token_type_embeddings = Embedding(config.type_vocab_size, n)
         self.LayerNorm = LayerNorm(n, config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
+        self.absolute = config.position_embedding_type == "absolute"
 
     def __call__(self, x: Any, token_type_ids: Any, positions: np.ndarray) -> Any:
         types = np.zeros((1, 1), np.int64) if token_type_ids is None else token_type_ids
         x = x + self.token_type_embeddings(types)
-        x = x + self.position_embeddings(positions)
+        if self.absolute:
+            x = x + self.position_embeddings(positions)
         return self.dropout(self.LayerNorm(x))
 
 
+# position_embedding_type -> what distances are compared with, beside the absolute positions
+RELATIVE = {"absolute": None, "relative_key": "key", "relative_key_query": "query"}
+
+
 class BertSelfAttention(Module):
-    def __init__(self, config: BertConfig, layer: int, cross: bool = False):
+    def __init__(self, config: Any, layer: int, cross: bool = False):
         n = config.hidden_size
         self.query, self.key, self.value = Linear(n, n), Linear(n, n), Linear(n, n)
         self.dropout = Dropout(config.attention_probs_dropout_prob)
         self.layer, self.heads, self.cross = layer, config.num_attention_heads, cross
-        self.scale = 1.0 / math.sqrt(n // config.num_attention_heads)
+        head_dim = n // config.num_attention_heads
+        self.scale = 1.0 / math.sqrt(head_dim)
+        self.relative = None if cross else RELATIVE[config.position_embedding_type]
+        if self.relative:
+            self.reach = config.max_position_embeddings
+            self.distance_embedding = Embedding(2 * self.reach - 1, head_dim)
 
     def project(self, x: Any) -> tuple:
         """(batch, seq, hidden) -> keys and values, (batch, heads, seq, head_dim)"""
@@ -85,14 +96,30 @@ class BertSelfAttention(Module):
         if self.cross:
             out = state.attend_source(self.layer, q, self.project, self.scale, self.dropout.rate)
         else:
-            out = state.attend(self.layer, q, *self.project(x), self.scale, self.dropout.rate)
+            bias = (lambda k: self.distance_bias(q, k)) if self.relative else None
+            k, v = self.project(x)
+            out = state.attend(self.layer, q, k, v, self.scale, self.dropout.rate, bias)
         return ops.merge_heads(out)
+
+    def distance_bias(self, q: Any, k: Any) -> Any:
+        """How well distances answer the queries, and for "query" the keys (Shaw et al., 2018; Huang
+        et al., 2020). q: (batch, heads, seq, head_dim); k: (batch, heads, total, head_dim)
+
+        -> (batch, heads, seq, total)
+        """
+        seq, total = q.shape[2], k.shape[2]
+        apart = np.arange(total - seq, total)[:, None] - np.arange(total)
+        table = self.distance_embedding(apart + self.reach - 1)
+        bias = ops.einsum(q, table, subscripts="bhqd,qkd->bhqk")
+        if self.relative == "query":
+            bias = bias + ops.einsum(k, table, subscripts="bhkd,qkd->bhqk")
+        return bias * self.scale
 
 
 class BertResidual(Module):
     """Linear, dropout, and the norm of the sum with what came in."""
 
-    def __init__(self, config: BertConfig, inputs: int):
+    def __init__(self, config: Any, inputs: int):
         self.dense = Linear(inputs, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
@@ -102,7 +129,7 @@ class BertResidual(Module):
 
 
 class BertAttention(Module):
-    def __init__(self, config: BertConfig, layer: int, cross: bool = False):
+    def __init__(self, config: Any, layer: int, cross: bool = False):
         self.self = BertSelfAttention(config, layer, cross)
         self.output = BertResidual(config, config.hidden_size)
 
@@ -111,7 +138,7 @@ class BertAttention(Module):
 
 
 class BertIntermediate(Module):
-    def __init__(self, config: BertConfig):
+    def __init__(self, config: Any):
         self.dense = Linear(config.hidden_size, config.intermediate_size)
         self.act = ops.activation(config.hidden_act)
 
@@ -120,7 +147,7 @@ class BertIntermediate(Module):
 
 
 class BertLayer(Module):
-    def __init__(self, config: BertConfig, layer: int):
+    def __init__(self, config: Any, layer: int):
         self.attention = BertAttention(config, layer)
         if config.add_cross_attention:
             self.crossattention = BertAttention(config, layer, cross=True)
@@ -135,7 +162,7 @@ class BertLayer(Module):
 
 
 class BertEncoder(Module):
-    def __init__(self, config: BertConfig):
+    def __init__(self, config: Any):
         self.layer = [BertLayer(config, i) for i in range(config.num_hidden_layers)]
 
     def __call__(self, x: Any, state: State) -> Any:
@@ -145,7 +172,7 @@ class BertEncoder(Module):
 
 
 class BertPooler(Module):
-    def __init__(self, config: BertConfig):
+    def __init__(self, config: Any):
         self.dense = Linear(config.hidden_size, config.hidden_size)
 
     def __call__(self, x: Any) -> Any:
@@ -176,10 +203,10 @@ class BertModel(BertPreTrainedModel):
 
     def __init__(self, config: BertConfig, add_pooling_layer: bool = True):
         super().__init__(config)
-        if config.position_embedding_type != "absolute":
+        if config.position_embedding_type not in RELATIVE:
             raise ValueError(
-                f"position_embedding_type {config.position_embedding_type!r} is not supported: "
-                "BERT computes absolute positions here"
+                f"position_embedding_type {config.position_embedding_type!r} is none of "
+                f"{', '.join(RELATIVE)}"
             )
         self.embeddings = BertEmbeddings(config)
         self.encoder = BertEncoder(config)
@@ -207,7 +234,7 @@ class BertModel(BertPreTrainedModel):
 
 
 class BertPredictionHeadTransform(Module):
-    def __init__(self, config: BertConfig):
+    def __init__(self, config: Any):
         self.dense = Linear(config.hidden_size, config.hidden_size)
         self.act = ops.activation(config.hidden_act)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
@@ -217,7 +244,7 @@ class BertPredictionHeadTransform(Module):
 
 
 class BertLMPredictionHead(Module):
-    def __init__(self, config: BertConfig):
+    def __init__(self, config: Any):
         self.bias = placeholder(config.vocab_size)
         self.transform = BertPredictionHeadTransform(config)
         self.decoder = Linear(config.hidden_size, config.vocab_size)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.layers import Conv1D, Dropout, Embedding, LayerNorm, Linear
+from ..core.layers import Conv1D, Dropout, Embedding, LayerNorm
 from ..core.module import Module
 from ..core.state import State
 from .config import PretrainedConfig
@@ -17,6 +17,7 @@ from .heads import (
     ForCausalLM,
     ForQuestionAnswering,
     ForTokenClassification,
+    SequenceSummary,
     flatten_choices,
     next_token_loss,
     token_loss,
@@ -207,33 +208,6 @@ class GPT2DoubleHeadsModelOutput(ModelOutput):
     past_key_values: Any = None
     hidden_states: Any = None
     attentions: Any = None
-
-
-class SequenceSummary(Module):
-    """One vector a sequence: that of a chosen token, projected."""
-
-    def __init__(self, config: GPT2Config, classes: int):
-        outputs = classes if config.summary_proj_to_labels else config.hidden_size
-        self.kind, self.projects = config.summary_type, config.summary_use_proj
-        if self.projects:
-            self.summary = Linear(config.hidden_size, outputs)
-        self.activation = ops.activation(config.summary_activation or "linear")
-        self.first_dropout = Dropout(config.summary_first_dropout)
-
-    def __call__(self, x: Any, at: np.ndarray) -> Any:
-        """x: (rows, seq, hidden); at: (rows,) the token of "cls_index" -> (rows, classes)"""
-        if self.kind == "mean":
-            x = ops.mean(x, axis=1)
-        elif self.kind == "first":
-            x = x[:, 0]
-        elif self.kind == "last":
-            x = x[:, -1]
-        elif self.kind == "cls_index":
-            x = x[np.arange(len(at)), at]
-        else:
-            raise ValueError(f"summary_type {self.kind!r} is none of first, last, mean, cls_index")
-        x = self.first_dropout(x)
-        return self.activation(self.summary(x) if self.projects else x)
 
 
 class GPT2DoubleHeadsModel(ForCausalLM, GPT2PreTrainedModel):

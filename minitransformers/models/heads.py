@@ -12,17 +12,19 @@ import numpy as np
 
 from ..core import ops
 from ..core.layers import Dropout, Linear
+from ..core.module import Module
 from ..core.state import State
 from .modeling import PreTrainedModel
 from .outputs import (
+    CausalLMOutputWithCrossAttentions,
     CausalLMOutputWithPast,
+    MaskedLMOutput,
     MultipleChoiceModelOutput,
     QuestionAnsweringModelOutput,
     SequenceClassifierOutput,
     SequenceClassifierOutputWithPast,
     TokenClassifierOutput,
 )
-
 
 # losses
 
@@ -100,7 +102,8 @@ class Head(PreTrainedModel):
 
 def classifier_dropout(config: Any) -> Dropout:
     """Dropout before a classifier, at the rate under the first name the configuration has."""
-    for name in ("classifier_dropout", "hidden_dropout_prob", "hidden_dropout"):
+    for name in ("classifier_dropout", "classifier_dropout_prob", "hidden_dropout_prob",
+                 "hidden_dropout"):  # fmt: skip
         rate = getattr(config, name, None)
         if rate is not None:
             return Dropout(rate)
@@ -120,6 +123,33 @@ class ForCausalLM(Head):
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
         return {"logits": self.lm_head(state.tail(self.hidden(state, **inputs)))}
+
+    def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
+        return {"loss": next_token_loss(values["logits"], labels)}
+
+
+class ForMaskedLM(Head):
+    """Logits of each token, which the subclass computes in `predict`."""
+
+    output_class = MaskedLMOutput
+
+    def predict(self, x: Any) -> Any:
+        """(batch, seq, hidden) -> (batch, seq, vocab)"""
+        raise NotImplementedError
+
+    def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
+        return {"logits": self.predict(state.tail(self.hidden(state, **inputs)))}
+
+    def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
+        return {"loss": token_loss(values["logits"], labels)}
+
+
+class EncoderForCausalLM(ForMaskedLM):
+    """An encoder used as a decoder (is_decoder in the configuration): logits of the next token."""
+
+    output_class = CausalLMOutputWithCrossAttentions
+    generates = True
+    caches_with_targets = False
 
     def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
         return {"loss": next_token_loss(values["logits"], labels)}
@@ -223,6 +253,68 @@ class ForSequenceClassification(PooledHead):
 
     def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
         return {"loss": sequence_loss(self.config, values["logits"], labels)}
+
+
+class ClassificationHead(Module):
+    """Two Linears, `dense` and `out_proj`, with dropout before each and an activation between."""
+
+    def __init__(self, config: Any, act: str = "tanh"):
+        self.dense = Linear(config.hidden_size, config.hidden_size)
+        self.dropout = classifier_dropout(config)
+        self.out_proj = Linear(config.hidden_size, config.num_labels)
+        self.act = ops.activation(act)
+
+    def __call__(self, x: Any) -> Any:
+        """(batch, hidden) -> (batch, labels)"""
+        return self.out_proj(self.dropout(self.act(self.dense(self.dropout(x)))))
+
+
+class FirstTokenForSequenceClassification(Head):
+    """Labels of a sequence, from its first token, by a `ClassificationHead`."""
+
+    output_class = SequenceClassifierOutput
+    classifier_act: ClassVar[str] = "tanh"
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        self.classifier = ClassificationHead(config, self.classifier_act)
+
+    def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
+        return {"logits": self.classifier(self.hidden(state, **inputs)[:, 0])}
+
+    def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
+        return {"loss": sequence_loss(self.config, values["logits"], labels)}
+
+
+class SequenceSummary(Module):
+    """One vector a sequence: that of a chosen token, projected, as the configuration's summary_*
+    fields say."""
+
+    def __init__(self, config: Any, classes: int):
+        outputs = (
+            classes if getattr(config, "summary_proj_to_labels", False) else config.hidden_size
+        )
+        self.kind, self.projects = config.summary_type, config.summary_use_proj
+        if self.projects:
+            self.summary = Linear(config.hidden_size, outputs)
+        self.activation = ops.activation(config.summary_activation or "linear")
+        self.first_dropout = Dropout(getattr(config, "summary_first_dropout", 0.0))
+        self.last_dropout = Dropout(getattr(config, "summary_last_dropout", 0.0))
+
+    def __call__(self, x: Any, at: np.ndarray | None = None) -> Any:
+        """x: (rows, seq, hidden); at: (rows,) the token of "cls_index" -> (rows, classes)"""
+        if self.kind == "mean":
+            x = ops.mean(x, axis=1)
+        elif self.kind == "first":
+            x = x[:, 0]
+        elif self.kind == "last" or (self.kind == "cls_index" and at is None):
+            x = x[:, -1]
+        elif self.kind == "cls_index":
+            x = x[np.arange(len(at)), at]
+        else:
+            raise ValueError(f"summary_type {self.kind!r} is none of first, last, mean, cls_index")
+        x = self.first_dropout(x)
+        return self.last_dropout(self.activation(self.summary(x) if self.projects else x))
 
 
 def flatten_choices(inputs: dict[str, Any]) -> dict[str, Any]:

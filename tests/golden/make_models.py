@@ -18,8 +18,8 @@ import transformers
 
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
-from model_cases import answers, keeps_attentions, options, padded_rows
-from tiny import fill_reference
+from model_cases import answers, keeps_attentions, options, padded_rows  # noqa: E402
+from tiny import fill_reference  # noqa: E402
 
 # arrays of the reference that are computed, not learned
 BUFFERS = ("position_ids", "token_type_ids", ".attn.bias", ".crossattention.bias")

@@ -17,7 +17,7 @@ from .activations import (
 )
 from .attention import attention
 from .embedding import embedding
-from .linear import conv1d, linear
+from .linear import conv1d, einsum, linear
 from .loss import bce_with_logits, cross_entropy, mse
 from .norm import layer_norm, rms_norm
 from .rope import inverse_frequencies, rotary, rotary_table
@@ -45,6 +45,7 @@ __all__ = [
     "conv1d",
     "cross_entropy",
     "dropout",
+    "einsum",
     "embedding",
     "gelu",
     "gelu_new",

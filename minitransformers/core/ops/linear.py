@@ -1,4 +1,4 @@
-"""Matrix products with a weight: the two ways checkpoints store one."""
+"""Matrix products: with a weight, in the two ways checkpoints store one, and of activations."""
 
 from __future__ import annotations
 
@@ -56,4 +56,24 @@ def _(saved, g):
         (rows @ weight.T).reshape(x.shape),
         _rows(x).T @ rows,
         rows.sum(0) if biased else None,
+    )
+
+
+@primitive
+def einsum(x, y, *, subscripts):
+    """Multiply and sum over the axes that the result lacks, as np.einsum.
+
+    subscripts: such as "bhqd,hkd->bhqk"; each axis of a factor is in the other or in the result
+    """
+    return np.einsum(subscripts, x, y, optimize=True), (x, y, subscripts)
+
+
+@einsum.defvjp
+def _(saved, g):
+    x, y, subscripts = saved
+    factors, result = subscripts.split("->")
+    first, second = factors.split(",")
+    return (
+        np.einsum(f"{result},{second}->{first}", g, y, optimize=True),
+        np.einsum(f"{result},{first}->{second}", g, x, optimize=True),
     )
