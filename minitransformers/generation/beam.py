@@ -57,65 +57,48 @@ class Hypotheses:
         return sorted(self.kept, key=lambda h: h.score)[::-1][:n]
 
 
-class BeamSearch:
-    """Beam search, and beam sampling.
+class Beams:
+    """The running beams of each example, and the hypotheses they ended in.
 
-    beams: how many a row's example has; returned: how many of them to return
-    eos: (n,) ids that finish a beam, or None; pad: fills behind the end
+    examples, size: how many, and how many beams each has
+    eos: (n,) ids that finish a beam, or None
     prompt: length of the prompt; longest: the most tokens a text may have
-    sample: draw the candidates instead of taking the best
     """
 
     def __init__(
         self,
-        processors: Any,
-        criteria: Any,
-        *,
         examples: int,
-        beams: int,
-        returned: int,
+        size: int,
+        *,
         eos: np.ndarray | None,
-        pad: int | None,
         prompt: int,
         longest: int,
         length_penalty: float = 1.0,
         early_stopping: Any = False,
-        sample: bool = False,
     ):
-        self.processors, self.criteria = processors, criteria
-        self.examples, self.beams, self.returned = examples, beams, returned
+        self.examples, self.size, self.prompt = examples, size, prompt
         self.eos = np.zeros(0, np.int64) if eos is None else eos
-        self.pad, self.prompt, self.longest, self.sample = pad, prompt, longest, sample
         self.hypotheses = [
-            Hypotheses(beams, length_penalty, early_stopping, longest - prompt)
+            Hypotheses(size, length_penalty, early_stopping, longest - prompt)
             for _ in range(examples)
         ]
         self.done = np.zeros(examples, bool)
-        self.totals = np.full((examples, beams), _UNUSED, np.float32)
+        self.totals = np.full((examples, size), _UNUSED, np.float32)
         self.totals[:, 0] = 0.0
-        self.rows = np.zeros((examples * beams, 0), np.int64)  # the row of each generated token
 
-    def choose(self, ids: np.ndarray, logits: np.ndarray) -> Choice:
-        scores = self.processors(ids, log_softmax(logits))
-        candidates = self.candidates(scores)
-        tokens, origin = self.advance(ids, *candidates)
-        rows = (origin + self.first_rows()).reshape(-1)
-        self.rows = np.concatenate([self.rows[rows], rows[:, None]], axis=1)
-        return Choice(tokens.reshape(-1), rows, scores)
+    def summed(self, scores: np.ndarray) -> np.ndarray:
+        """Scores of tokens, added to those of the beams. (examples * size, vocab) -> same"""
+        return scores + self.totals.reshape(-1, 1)
 
-    def first_rows(self) -> np.ndarray:
-        """-> (examples, 1) the row of each example's first beam"""
-        return np.arange(0, self.examples * self.beams, self.beams)[:, None]
+    def candidates(self, summed: np.ndarray, sample: bool) -> tuple[np.ndarray, ...]:
+        """The best continuations of each example, best first; or as many drawn ones.
 
-    def candidates(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The best continuations of each example, best first.
-
-        scores: (rows, vocab) -> totals, tokens and beams, (examples, candidates) each
+        summed: (examples * size, vocab) -> totals, tokens and beams, (examples, candidates) each
         """
-        vocab = scores.shape[-1]
-        totals = (scores + self.totals.reshape(-1, 1)).reshape(self.examples, -1)
-        n = max(2, 1 + len(self.eos)) * self.beams
-        if self.sample:
+        vocab = summed.shape[-1]
+        totals = summed.reshape(self.examples, -1)
+        n = max(2, 1 + len(self.eos)) * self.size
+        if sample:
             chosen = default_generator.multinomial(softmax(totals), n)
         else:
             chosen = largest(totals, n)
@@ -124,57 +107,113 @@ class BeamSearch:
         best, chosen = (np.take_along_axis(x, order, axis=1) for x in (best, chosen))
         return best, chosen % vocab, chosen // vocab
 
+    def accepts(self, ids: np.ndarray) -> bool:
+        """Whether a text may end here. ids: (length,)"""
+        return True
+
     def advance(
-        self, ids: np.ndarray, totals: np.ndarray, tokens: np.ndarray, origin: np.ndarray
+        self,
+        ids: np.ndarray,
+        paths: np.ndarray,
+        rows: np.ndarray,
+        candidates: tuple[np.ndarray, ...],
+        pad: int,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Set finished candidates aside and go on with the best of the others.
 
-        -> tokens and the beams they continue, (examples, beams) each
+        ids: (examples * size, length) of these beams; paths: (examples * size, generated) the row
+        of each token; rows: (examples * size,) the rows they run in now
+        -> tokens and the beams they continue, (examples, size) each
         """
+        totals, tokens, origin = candidates
         ends = np.isin(tokens, self.eos)
-        rank = np.arange(tokens.shape[1])
         length = ids.shape[1] + 1 - self.prompt
-        for example, i in np.argwhere(ends & (rank < self.beams) & ~self.done[:, None]).tolist():
-            row = example * self.beams + int(origin[example, i])
-            path = np.append(self.rows[row], row)
-            self.hypotheses[example].add(float(totals[example, i]), length, ids[row], path)
+        in_time = ends & (np.arange(tokens.shape[1]) < self.size) & ~self.done[:, None]
+        for example, i in np.argwhere(in_time).tolist():
+            beam = example * self.size + int(origin[example, i])
+            if self.accepts(ids[beam]):
+                path = np.append(paths[beam], rows[beam])
+                self.hypotheses[example].add(float(totals[example, i]), length, ids[beam], path)
 
-        going = np.argsort(ends, axis=1, kind="stable")[:, : self.beams]
+        going = np.argsort(ends, axis=1, kind="stable")[:, : self.size]
         take = lambda x: np.take_along_axis(x, going, axis=1)
-        pad = 0 if self.pad is None else self.pad
-        was_done = self.done[:, None]
+        was_done = self.done[:, None].copy()
         self.totals = np.where(was_done, np.float32(0.0), take(totals))
         for example in np.flatnonzero(~self.done):
             best = float(totals[example].max())
             self.done[example] = self.hypotheses[example].settled(best, length)
         return np.where(was_done, pad, take(tokens)), np.where(was_done, 0, take(origin))
 
+    def close(self, ids: np.ndarray, paths: np.ndarray) -> None:
+        """Count the running beams of unfinished examples among the hypotheses."""
+        for example in np.flatnonzero(~self.done):
+            for row in range(example * self.size, (example + 1) * self.size):
+                self.close_beam(example, row, ids, paths)
+
+    def close_beam(self, example: int, row: int, ids: np.ndarray, paths: np.ndarray) -> None:
+        total, length = float(self.totals.reshape(-1)[row]), ids.shape[1] - self.prompt
+        self.hypotheses[example].add(total, length, ids[row], paths[row])
+
+
+class BeamSearch:
+    """Beam search, and beam sampling.
+
+    beams: the bookkeeping; returned: how many hypotheses of each example to return
+    pad: fills behind the end; longest: the most tokens a text may have
+    sample: draw the candidates instead of taking the best
+    """
+
+    def __init__(
+        self,
+        processors: Any,
+        criteria: Any,
+        beams: Beams,
+        *,
+        returned: int,
+        pad: int | None,
+        longest: int,
+        sample: bool = False,
+    ):
+        self.processors, self.criteria, self.beams = processors, criteria, beams
+        self.returned, self.pad, self.longest, self.sample = returned, pad, longest, sample
+        self.rows = np.arange(beams.examples * beams.size)
+        self.paths = np.zeros((len(self.rows), 0), np.int64)
+
+    def choose(self, ids: np.ndarray, logits: np.ndarray) -> Choice:
+        scores = self.processors(ids, log_softmax(logits))
+        tokens, origin = self.step(ids, self.beams.summed(scores))
+        rows = (origin + self.rows[:: self.beams.size, None]).reshape(-1)
+        self.paths = np.concatenate([self.paths[rows], rows[:, None]], axis=1)
+        return Choice(tokens.reshape(-1), rows, scores)
+
+    def step(self, ids: np.ndarray, summed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """-> tokens and the beams they continue, (examples, beams) each"""
+        candidates = self.beams.candidates(summed, self.sample)
+        return self.beams.advance(ids, self.paths, self.rows, candidates, self.pad or 0)
+
     def finished(self, ids: np.ndarray, scores: np.ndarray) -> bool:
-        return bool(self.done.all()) or bool(np.all(self.criteria(ids, scores)))
+        return bool(self.beams.done.all()) or bool(np.all(self.criteria(ids, scores)))
 
     def result(self, ids: np.ndarray) -> Result:
-        for example in np.flatnonzero(~self.done):
-            for beam in range(self.beams):
-                row = example * self.beams + beam
-                total, length = float(self.totals[example, beam]), ids.shape[1] - self.prompt
-                self.hypotheses[example].add(total, length, ids[row], self.rows[row])
-        best = [h for kept in self.hypotheses for h in kept.best(self.returned)]
-        return self.collected(best)
+        self.beams.close(ids, self.paths)
+        best = [h for kept in self.beams.hypotheses for h in kept.best(self.returned)]
+        return collected(best, self.beams.eos, self.pad, self.longest)
 
-    def collected(self, best: list[Hypothesis]) -> Result:
-        """Pad hypotheses to one length. An end-of-sequence token follows each shorter one."""
-        lengths = [len(h.ids) for h in best]
-        width = min(max(lengths) + 1, self.longest)
-        if min(lengths) < width and self.pad is None:
-            raise ValueError("beams end at different lengths, but there is no pad_token_id: set one")
-        sequences = np.full((len(best), width), 0 if self.pad is None else self.pad, np.int64)
-        rows = np.full((len(best), width), -1, np.int64)
-        for i, h in enumerate(best):
-            sequences[i, : len(h.ids)] = h.ids
-            if len(h.ids) < width and len(self.eos):
-                sequences[i, len(h.ids)] = self.eos[0]
-            rows[i, : len(h.rows)] = h.rows
-        return Result(sequences, np.array([h.score for h in best], np.float32), rows)
+
+def collected(best: list[Hypothesis], eos: np.ndarray, pad: int | None, longest: int) -> Result:
+    """Pad hypotheses to one length; an end-of-sequence token follows each shorter one."""
+    lengths = [len(h.ids) for h in best]
+    width = min(max(lengths) + 1, longest)
+    if min(lengths) < width and pad is None:
+        raise ValueError("beams end at different lengths, but there is no pad_token_id: set one")
+    sequences = np.full((len(best), width), pad or 0, np.int64)
+    rows = np.full((len(best), width), -1, np.int64)
+    for i, h in enumerate(best):
+        sequences[i, : len(h.ids)] = h.ids
+        if len(h.ids) < width and len(eos):
+            sequences[i, len(h.ids)] = eos[0]
+        rows[i, : len(h.rows)] = h.rows
+    return Result(sequences, np.array([h.score for h in best], np.float32), rows)
 
 
 def largest(x: np.ndarray, n: int) -> np.ndarray:

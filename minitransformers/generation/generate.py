@@ -8,27 +8,26 @@ from typing import Any
 import numpy as np
 
 from . import outputs
-from .beam import BeamSearch
 from .config import GenerationConfig
-from .greedy import Greedy, Sample
-from .loop import Result, Step, Strategy, run
-from .prepare import Request, prepare
-from .processors import build_processors
-from .stopping import build_criteria
+from .loop import Result, Step, run
+from .modes import choose
+from .prepare import prepare
+from .streamers import feeding
 
 
 class Generation:
-    """A decoding under way: iterate over its steps, then ask for its `result` or `output`.
+    """A decoding under way: iterate over its steps, then ask for its `result`.
 
-    request: the prepared call; state: the model's, from `model.start`
+    state: the model's, from `model.start`; strategy: how it decides
     """
 
-    def __init__(self, request: Request, state: Any, strategy: Strategy):
-        self.request, self.state, self.strategy = request, state, strategy
+    def __init__(self, config: GenerationConfig, state: Any, strategy: Any):
+        self.config, self.state, self.strategy = config, state, strategy
         self.ids = state.prompt
 
     def __iter__(self) -> Iterator[Step]:
-        for step in run(self.state, self.strategy):
+        own_loop = getattr(self.strategy, "run", None)
+        for step in own_loop(self.state) if own_loop else run(self.state, self.strategy):
             self.ids = step.ids
             yield step
 
@@ -44,7 +43,11 @@ def generate_steps(
     logits_processor: Any = None,
     stopping_criteria: Any = None,
     prefix_allowed_tokens_fn: Callable | None = None,
+    assistant_model: Any = None,
+    negative_prompt_ids: Any = None,
+    negative_prompt_attention_mask: Any = None,
     tokenizer: Any = None,
+    assistant_tokenizer: Any = None,
     **kwargs: Any,
 ) -> Generation:
     """Prepare a generation without running it: see `generate` for the arguments.
@@ -58,52 +61,19 @@ def generate_steps(
             "AutoModelForCausalLM or AutoModelForSeq2SeqLM."
         )
     request = prepare(model, inputs, generation_config, kwargs)
-    config, prompt = request.config, request.prompt
-    config.validate()
-    processors = build_processors(
-        config,
-        prompt_length=prompt.shape[1],
-        eos=request.eos,
-        encoder_input_ids=request.source,
+    request.config.validate()
+    state, strategy = choose(
+        model,
+        request,
+        processors=tuple(logits_processor or ()),
+        criteria=tuple(stopping_criteria or ()),
         prefix_allowed_tokens_fn=prefix_allowed_tokens_fn,
-        custom=logits_processor or (),
+        assistant=assistant_model,
+        negative=(negative_prompt_ids, negative_prompt_attention_mask),
+        tokenizer=tokenizer,
+        assistant_tokenizer=assistant_tokenizer,
     )
-    criteria = build_criteria(
-        config, eos=request.eos, custom=stopping_criteria or (), tokenizer=tokenizer
-    )
-    strategy = _strategy(request, processors, criteria)
-    state = model.start(
-        request.inputs,
-        prompt,
-        copies=max(config.num_beams, config.num_return_sequences),
-        reserve=min(config.max_length, prompt.shape[1] + 4096),
-        use_cache=config.use_cache,
-        hidden=config.output_hidden_states and config.return_dict_in_generate,
-        attentions=config.output_attentions and config.return_dict_in_generate,
-    )
-    return Generation(request, state, strategy)
-
-
-def _strategy(request: Request, processors: Any, criteria: Any) -> Strategy:
-    """Choose once, before the loop."""
-    config = request.config
-    if config.num_beams > 1:
-        return BeamSearch(
-            processors,
-            criteria,
-            examples=len(request.prompt),
-            beams=config.num_beams,
-            returned=config.num_return_sequences,
-            eos=request.eos,
-            pad=request.pad,
-            prompt=request.prompt.shape[1],
-            longest=config.max_length,
-            length_penalty=config.length_penalty,
-            early_stopping=config.early_stopping,
-            sample=config.do_sample,
-        )
-    pad = None if request.eos is None else request.pad
-    return (Sample if config.do_sample else Greedy)(processors, criteria, pad)
+    return Generation(request.config, state, strategy)
 
 
 def generate(
@@ -114,7 +84,10 @@ def generate(
     stopping_criteria: Any = None,
     prefix_allowed_tokens_fn: Callable | None = None,
     synced_gpus: bool | None = None,
+    assistant_model: Any = None,
     streamer: Any = None,
+    negative_prompt_ids: Any = None,
+    negative_prompt_attention_mask: Any = None,
     **kwargs: Any,
 ) -> Any:
     """Continue a prompt.
@@ -123,8 +96,10 @@ def generate(
     generation_config: parameters; keywords override it, model.generation_config is the default
     logits_processor, stopping_criteria: your own, applied beside those the parameters ask for
     prefix_allowed_tokens_fn: (example, ids) -> the tokens allowed next
+    assistant_model: a smaller model that drafts (assisted decoding)
     streamer: is given the prompt and each new token as soon as it is known
-    tokenizer: needed by stop_strings
+    negative_prompt_ids, negative_prompt_attention_mask: what guidance_scale leads away from
+    tokenizer: needed by stop_strings; with assistant_tokenizer, where the assistant's differs
     other keywords: parameters of `GenerationConfig`, or inputs of the model such as attention_mask
     -> (rows, length) ids with the prompt, padded behind their ends; rows of one example adjacent.
        With return_dict_in_generate, a record: see `generation.outputs`
@@ -137,25 +112,25 @@ def generate(
         logits_processor,
         stopping_criteria,
         prefix_allowed_tokens_fn,
+        assistant_model,
+        negative_prompt_ids,
+        negative_prompt_attention_mask,
         **kwargs,
     )
-    config = generation.request.config
+    config = generation.config
     if streamer is not None and config.num_beams > 1:
         raise ValueError(
             "`streamer` cannot be used with beam search (yet!). Make sure that `num_beams` is set "
             "to 1."
         )
     kept = Kept(config)
-    if streamer is not None:
-        streamer.put(generation.state.prompt)
-    try:
+    with feeding(streamer):
+        if streamer is not None:
+            streamer.put(generation.state.prompt)
         for step in generation:
             kept.add(step)
             if streamer is not None:
                 streamer.put(step.tokens[:, 0])
-    finally:
-        if streamer is not None:
-            streamer.end()
     result = generation.result()
     return kept.output(generation, result) if config.return_dict_in_generate else result.sequences
 
@@ -182,7 +157,7 @@ class Kept:
 
     def output(self, generation: Generation, result: Result) -> Any:
         """-> the record that fits the model and the strategy"""
-        state, config = generation.state, generation.request.config
+        state, config = generation.state, generation.config
         record = {name: tuple(items) for name, items in self.lists.items()}
         record |= {"sequences": result.sequences, "past_key_values": state.cache}
         if config.num_beams > 1 and "scores" in record:

@@ -69,9 +69,22 @@ class Step:
     cross_attentions: tuple | None = None
 
 
-def run(state: Any, strategy: Strategy) -> Iterator[Step]:
-    """Decode until the strategy is finished. state: from `model.start`"""
-    ids = state.prompt
+class OwnLoop(Protocol):
+    """A strategy that asks the model in a way of its own."""
+
+    def run(self, state: Any) -> Iterator[Step]:
+        """As `run`, the function, does."""
+
+    def result(self, ids: np.ndarray) -> Result:
+        """What came of it, after the last step."""
+
+
+def run(state: Any, strategy: Strategy, ids: np.ndarray | None = None) -> Iterator[Step]:
+    """Decode until the strategy is finished.
+
+    state: from `model.start`; ids: (rows, length) the text so far, the state's prompt by default
+    """
+    ids = state.prompt if ids is None else ids
     shared = 0  # positions in which the rows of an example agree: the prompt's
     done = False
     while not done:
@@ -85,4 +98,5 @@ def run(state: Any, strategy: Strategy) -> Iterator[Step]:
         done = strategy.finished(ids, scores)
         if rows is not None and not done:
             state.reorder(rows, shared)
-        yield Step(tokens[:, None], ids, scores, logits, **out)
+        raw = out.pop("raw_logits", logits)  # where the logits were made of several layers'
+        yield Step(tokens[:, None], ids, scores, raw, **out)

@@ -76,6 +76,18 @@ class Decoding:
         """Positions in the cache."""
         return self.cache.length if self.cache is not None else 0
 
+    def depth(self) -> tuple[int, bool]:
+        """-> how many layers decode, and whether the head uses the input embeddings"""
+        return self.model.config.num_hidden_layers, self.model.config.tie_word_embeddings
+
+    def head(self, hidden: np.ndarray) -> np.ndarray:
+        """Logits from a hidden state of any layer. (rows, hidden) -> (rows, vocab)"""
+        return self.model.get_output_embeddings()(hidden)
+
+    def padding(self) -> np.ndarray | None:
+        """Where the decoder's prompt is padding: (rows, prompt) bool, None if nowhere"""
+        return None if self._mask is None else self._mask == 0
+
     def step(self, ids: np.ndarray, last: int = 1) -> dict[str, Any]:
         """Run the model on what it has not seen yet.
 

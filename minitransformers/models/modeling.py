@@ -103,6 +103,10 @@ class PreTrainedModel(Module):
         """The token table, an Embedding."""
         return operator.attrgetter(self.input_embeddings)(self.base_model)
 
+    def get_output_embeddings(self) -> Any:
+        """The language model's head, or None."""
+        return getattr(self, "lm_head", None)
+
     def embed(self, table: Any, input_ids: Any, inputs_embeds: Any, part: str = "") -> Any:
         """Look the input up, unless it is given as embeddings. -> (batch, seq, hidden)"""
         if (input_ids is None) == (inputs_embeds is None):
