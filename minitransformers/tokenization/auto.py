@@ -100,7 +100,9 @@ class AutoTokenizer:
         """
         repo = os.fspath(pretrained_model_name_or_path)
         config, tokenizer_type = kwargs.pop("config", None), kwargs.pop("tokenizer_type", None)
-        if tokenizer_type is not None:
+        if kwargs.get("gguf_file") is not None or repo.endswith(".gguf"):
+            found = PreTrainedTokenizerFast
+        elif tokenizer_type is not None:
             if tokenizer_type not in TOKENIZER_NAMES:
                 raise ValueError(
                     f"Passed `tokenizer_type` {tokenizer_type} does not exist. `tokenizer_type` "

@@ -9,6 +9,7 @@ about a tenth of a millisecond and next to no memory.
 from __future__ import annotations
 
 import json
+import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,17 +18,36 @@ from tokenizers import AddedToken, Encoding, Tokenizer
 
 from .convert.templates import set_template
 from .strategies import InputTypeError
+from .stride import Truncation, check_stride
 
 _VARIANTS_KEPT = 16
+_PARALLELISM = "TOKENIZERS_PARALLELISM"
 
 
-class Truncation(NamedTuple):
-    """Everything that decides where an encoding is cut."""
+def _quiet_fork() -> None:
+    """Let a forked child start without Rust threads, and without a warning about them.
 
-    max_length: int
-    stride: int
-    strategy: str
-    direction: str
+    The threads of the parent's pool do not exist in the child, which would wait for them for ever;
+    the library notices, but warns. The variable lives only while the fork lasts, and in the child.
+    """
+
+    ours = False
+
+    def before() -> None:
+        nonlocal ours
+        ours = _PARALLELISM not in os.environ
+        if ours:
+            os.environ[_PARALLELISM] = "false"
+
+    def after() -> None:
+        if ours:
+            os.environ.pop(_PARALLELISM, None)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=before, after_in_parent=after)
+
+
+_quiet_fork()
 
 
 class Variant(NamedTuple):
@@ -110,25 +130,28 @@ class Backend:
                 "must not be negative."
             )
 
-        def run(cut: Truncation | None) -> list[Encoding]:
-            tokenizer = self.variant(Variant(cut, split_special_tokens, template))
-            options = {
-                "add_special_tokens": add_special_tokens,
-                "is_pretokenized": is_pretokenized,
-            }
-            if len(rows) > 1:
-                return tokenizer.encode_batch(rows, **options)
-            row = rows[0]
-            # A pair is told from a list of words by its type, as in `encode_batch`.
-            pair = _as_pair(row, is_pretokenized)
-            return [tokenizer.encode(*pair, **options)]
-
+        wanted = Variant(truncation, split_special_tokens, template)
         try:
             # Making the variant is the library's own check of the settings.
-            self.variant(Variant(truncation, split_special_tokens, template))
+            tokenizer = self.variant(wanted)
+            pairs = [_as_pair(row, is_pretokenized) for row in rows]
             if truncation is not None and truncation.stride > 0:
-                truncation = self._check_stride(run, truncation, rows, add_special_tokens)
-            return run(truncation)
+                base = self.variant(wanted._replace(truncation=None))
+
+                def count(texts: list[Any]) -> list[int]:
+                    options = {"add_special_tokens": False, "is_pretokenized": is_pretokenized}
+                    return [len(encoding) for encoding in base.encode_batch(texts, **options)]
+
+                def added(pair: bool) -> int:
+                    return base.num_special_tokens_to_add(pair) if add_special_tokens else 0
+
+                check_stride(truncation, pairs, count, added)
+            if len(rows) == 1:
+                text, pair = pairs[0]
+                return [tokenizer.encode(text, pair, is_pretokenized, add_special_tokens)]
+            return tokenizer.encode_batch(
+                rows, is_pretokenized=is_pretokenized, add_special_tokens=add_special_tokens
+            )
         except TypeError as error:
             raise InputTypeError(_explain_type(rows, is_pretokenized)) from error
         except ValueError:
@@ -139,23 +162,6 @@ class Backend:
             if type(error).__name__ != "PanicException":
                 raise
             raise ValueError(_explain(error, truncation)) from None
-
-    def _check_stride(
-        self, run: Any, truncation: Truncation, rows: Sequence[Any], add_special_tokens: bool
-    ) -> Truncation | None:
-        """Look before the Rust code would panic; return None if nothing needs cutting."""
-        added = self.tokenizer.num_special_tokens_to_add(False) if add_special_tokens else 0
-        budget = truncation.max_length - added
-        if 0 < budget <= truncation.stride:
-            longest = max(len(encoding) for encoding in run(None))
-            if longest > truncation.max_length:
-                raise ValueError(
-                    f"stride={truncation.stride} must be less than max_length="
-                    f"{truncation.max_length} minus the {added} special tokens, or the windows "
-                    "over the text could not advance."
-                )
-            return None
-        return truncation
 
 
 def _as_pair(row: Any, is_pretokenized: bool) -> tuple[Any, Any]:

@@ -227,13 +227,17 @@ def _cut_after_final(text: str, chat: Sequence[dict[str, Any]]) -> str:
 
 
 def _mask(encoded: BatchEncoding, row: int, length: int, spans: list[tuple[int, int]]) -> list[int]:
-    """Return 1 for the tokens of a row that lie inside spans of characters."""
+    """Return 1 for the tokens of a row that lie inside spans of characters.
+
+    A span may begin or end with whitespace that no token holds, or be cut off by truncation.
+    """
     mask = [0] * length
     for start, end in spans:
-        first = encoded.char_to_token(row, start)
-        last = encoded.char_to_token(row, end - 1)
-        if first is None:  # cut off by truncation
-            break
-        for token in range(first, length if last is None else last + 1):
-            mask[token] = 1
+        tokens = (encoded.char_to_token(row, char) for char in range(start, end))
+        first = next((token for token in tokens if token is not None), None)
+        tokens = (encoded.char_to_token(row, char) for char in range(end - 1, start - 1, -1))
+        last = next((token for token in tokens if token is not None), None)
+        if first is None or last is None:
+            continue
+        mask[first : last + 1] = [1] * (last + 1 - first)
     return mask

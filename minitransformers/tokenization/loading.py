@@ -66,6 +66,11 @@ class LoadingMixin(TokenizerBase):
         """
         repo = os.fspath(pretrained_model_name_or_path)
         hub = split_hub_options(kwargs)
+        gguf_file = kwargs.pop("gguf_file", None)
+        if gguf_file is None and repo.endswith(".gguf") and os.path.isfile(repo):
+            repo, gguf_file = os.path.split(repo)
+        if gguf_file is not None:
+            return cls._from_gguf(repo, gguf_file, hub, kwargs)
         if os.path.isfile(repo):
             files = cls._single_file(repo)
         else:
@@ -80,6 +85,17 @@ class LoadingMixin(TokenizerBase):
         config.pop("tokenizer_class", None)
         init_inputs = init_inputs or tuple(config.pop("init_inputs", ()))
         return cls(*init_inputs, **_constructor_arguments(config, kwargs, files, repo))
+
+    @classmethod
+    def _from_gguf(cls, repo: str, name: str, hub: dict[str, Any], kwargs: dict[str, Any]) -> Any:
+        from .convert.gguf import gguf_tokenizer
+
+        path = find_files(repo, {"gguf": name}, hub)["gguf"]
+        if path is None:
+            raise OSError(f"Can't load tokenizer for '{repo}': there is no {name}.")
+        tokenizer, options = gguf_tokenizer(path)
+        options = {**options, **kwargs, "name_or_path": repo}
+        return cls(tokenizer_object=tokenizer, **options)
 
     @classmethod
     def _single_file(cls, path: str) -> dict[str, str | None]:

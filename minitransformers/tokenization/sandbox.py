@@ -199,10 +199,11 @@ def _foresee(name: str, subject: Any, args: tuple[Any, ...], kwargs: dict[str, A
         raise SecurityError(f"{name}: more than {MAX_REGEX_TEXT:,} characters.")
     if isinstance(subject, (str, bytes)):
         _foresee_text(name, subject, given)
-    elif isinstance(subject, (int, float)) and any(
+    elif (isinstance(subject, (int, float)) or name in ("batch", "slice")) and any(
         isinstance(value, int) and abs(value) > 1_000 for value in given
     ):
-        raise SecurityError(f"{name}: the argument is too large a number.")
+        if name not in ("default", "d"):
+            raise SecurityError(f"{name}: the argument is too large a number.")
     elif name == "join":
         used.items(subject)
         separator = given[0] if given and isinstance(given[0], str) else ""
@@ -232,7 +233,10 @@ def _foresee_text(name: str, subject: str | bytes, given: list[Any]) -> None:
         parts = subject.count(separator) if known else len(subject) // 2  # type: ignore[arg-type]
         if parts > MAX_ITEMS:
             raise SecurityError(f"{name}: more than {MAX_ITEMS:,} parts.")
-    elif name in ("splitlines", "list", "batch", "slice", "expandtabs", "translate"):
+    elif name == "translate" and given and isinstance(given[0], dict):
+        longest = max((len(v) for v in given[0].values() if isinstance(v, str)), default=1)
+        used.text(len(subject) * longest)
+    elif name in ("splitlines", "list", "batch", "slice", "expandtabs"):
         if len(subject) > MAX_ITEMS:
             raise SecurityError(f"{name}: more than {MAX_ITEMS:,} characters.")
     elif name in ("format", "format_map"):
@@ -244,13 +248,14 @@ def _foresee_format(pattern: Any, given: Any) -> None:
     text = pattern if isinstance(pattern, str) else ""
     for value in given if isinstance(given, (list, tuple)) else [given]:
         gate().items(value)
-        if isinstance(value, int) and abs(value) > MAX_ITEMS and "*" in text:
+        if isinstance(value, int) and abs(value) > MAX_ITEMS and re.search(r"\*|:[^}]*\{", text):
             raise SecurityError(f"format: {value} is too large a width.")
-    if re.search(r"\d{6}", text):
+    widths = re.findall(r"\d+", text)
+    if any(len(width) > 5 for width in widths):
         raise SecurityError("format: too large a width or precision.")
     fields = text.count("{") + text.count("%")
     longest = max((len(v) for v in given if isinstance(v, str)), default=0) if given else 0
-    gate().text(len(text) + fields * longest)
+    gate().text(len(text) + fields * longest + sum(map(int, widths)))
 
 
 def _power(base: Any, exponent: Any) -> None:
@@ -356,7 +361,8 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
         gate().spend(10)
-        subject = getattr(obj, "__self__", None)
+        # `str.format` comes wrapped by the sandbox.
+        subject = getattr(getattr(obj, "__wrapped__", obj), "__self__", None)
         if isinstance(obj, LoopContext) and args:
             args = (_counted(args[0]), *args[1:])
         elif isinstance(subject, (str, bytes, int, float)) or isinstance(obj, type):
@@ -396,6 +402,8 @@ def _tojson(
 ) -> str:
     if isinstance(indent, int) and indent > 100:
         raise SecurityError(f"tojson: indent={indent} is too large.")
+    if separators is not None and sum(map(len, separators)) > 100:
+        raise SecurityError("tojson: the separators are too long.")
     return dumps(
         value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
     )

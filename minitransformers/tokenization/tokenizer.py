@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import numpy as np
 from tokenizers import AddedToken, Encoding, Tokenizer
 
-from .backend import Backend, Truncation
+from .backend import Backend
 from .chat import ChatMixin
 from .encoding import BatchEncoding
 from .loading import LoadingMixin
-from .padding import PaddingMixin
+from .preparation import PreparationMixin
 from .retraining import RetrainingMixin
 from .saving import SavingMixin
 from .strategies import (
@@ -25,10 +24,10 @@ from .strategies import (
     Plan,
     PreconditionError,
     TruncationStrategy,
+    logger,
     resolve_strategies,
 )
-
-logger = logging.getLogger("minitransformers.tokenization")
+from .stride import Truncation
 
 _SIDES = ("right", "left")
 
@@ -37,7 +36,9 @@ class EmptyBatchError(IndexError, ValueError):
     """A batch without rows."""
 
 
-class PreTrainedTokenizerFast(PaddingMixin, ChatMixin, SavingMixin, RetrainingMixin, LoadingMixin):
+class PreTrainedTokenizerFast(
+    PreparationMixin, ChatMixin, SavingMixin, RetrainingMixin, LoadingMixin
+):
     """A tokenizer around the `tokenizers` library; safe to share between threads.
 
     tokenizer_object: a `tokenizers.Tokenizer`, copied; or tokenizer_file: path of a
