@@ -24,6 +24,10 @@ from .bans import (
     SuppressTokensAtBeginLogitsProcessor,
     SuppressTokensLogitsProcessor,
 )
+from .guidance import (
+    ClassifierFreeGuidanceLogitsProcessor,
+    UnbatchedClassifierFreeGuidanceLogitsProcessor,
+)
 from .logits import LogitsProcessor, LogitsProcessorList, LogitsWarper, check_classes
 from .penalties import (
     EncoderRepetitionPenaltyLogitsProcessor,
@@ -34,6 +38,7 @@ from .penalties import (
     RepetitionPenaltyLogitsProcessor,
     SequenceBiasLogitsProcessor,
 )
+from .synthid import SynthIDTextWatermarkingConfig, SynthIDTextWatermarkLogitsProcessor
 from .warpers import (
     EpsilonLogitsWarper,
     EtaLogitsWarper,
@@ -44,8 +49,17 @@ from .warpers import (
     TopPLogitsWarper,
     TypicalLogitsWarper,
 )
+from .watermarking import (
+    BaseWatermarkingConfig,
+    WatermarkDetector,
+    WatermarkDetectorOutput,
+    WatermarkingConfig,
+    WatermarkLogitsProcessor,
+)
 
 __all__ = [
+    "BaseWatermarkingConfig",
+    "ClassifierFreeGuidanceLogitsProcessor",
     "EncoderNoRepeatNGramLogitsProcessor",
     "EncoderRepetitionPenaltyLogitsProcessor",
     "EpsilonLogitsWarper",
@@ -69,11 +83,18 @@ __all__ = [
     "SequenceBiasLogitsProcessor",
     "SuppressTokensAtBeginLogitsProcessor",
     "SuppressTokensLogitsProcessor",
+    "SynthIDTextWatermarkLogitsProcessor",
+    "SynthIDTextWatermarkingConfig",
     "TemperatureLogitsWarper",
     "TopHLogitsWarper",
     "TopKLogitsWarper",
     "TopPLogitsWarper",
     "TypicalLogitsWarper",
+    "UnbatchedClassifierFreeGuidanceLogitsProcessor",
+    "WatermarkDetector",
+    "WatermarkDetectorOutput",
+    "WatermarkLogitsProcessor",
+    "WatermarkingConfig",
     "build_processors",
 ]
 
@@ -111,7 +132,7 @@ def build_processors(
             "`decoder_input_ids` instead."
         )
     if config.watermarking_config is not None:
-        out.append(config.watermarking_config.construct_processor(vocab_size, None))
+        out.append(_watermark(config.watermarking_config, vocab_size))
     check_classes(out, custom, "logits processor")
     out += custom
     if config.do_sample:
@@ -187,6 +208,15 @@ def _bans(
         forced = prompt_length == 1 and config.forced_bos_token_id is not None
         begin = prompt_length + 1 if forced else prompt_length
         yield SuppressTokensAtBeginLogitsProcessor(config.begin_suppress_tokens, begin)
+
+
+def _watermark(config: Any, vocab_size: int | None) -> LogitsProcessor:
+    if isinstance(config, dict):
+        config = WatermarkingConfig.from_dict(config)
+    config.validate()
+    if vocab_size is None:
+        raise ValueError("a watermark needs the `vocab_size` of the model")
+    return config.construct_processor(vocab_size)
 
 
 def _warpers(config: Any, eos: np.ndarray | None) -> Iterable[LogitsProcessor]:
