@@ -19,7 +19,6 @@ _MODEL_TYPES = {
     "BigBird": "big_bird",
     "Blenderbot": "blenderbot",
     "Bloom": "bloom",
-    "ByT5": "byt5",
     "CLIP": "clip clipseg groupvit omdet-turbo oneformer owlv2 owlvit xclip",
     "Camembert": "camembert",
     "CodeGen": "codegen phi",
@@ -45,12 +44,10 @@ _MODEL_TYPES = {
     "video_llava vipllava zamba",
     "Longformer": "longformer",
     "Lxmert": "lxmert",
-    "M2M100": "m2m_100",
     "MBart": "mbart",
     "MBart50": "mbart50",
     "MPNet": "mpnet",
     "MT5": "mt5",
-    "Marian": "marian",
     "MobileBert": "mobilebert",
     "Mvp": "mvp",
     "Nllb": "nllb nllb-moe",
@@ -75,6 +72,11 @@ TOKENIZER_NAMES = {
     model_type: f"{name}TokenizerFast"
     for name, model_types in _MODEL_TYPES.items()
     for model_type in model_types.split()
+}
+TOKENIZER_NAMES |= {
+    "byt5": "ByT5Tokenizer",
+    "m2m_100": "M2M100Tokenizer",
+    "marian": "MarianTokenizer",
 }
 _registered: dict[str, type] = {}
 

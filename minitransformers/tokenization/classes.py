@@ -466,6 +466,9 @@ CLASSES: dict[str, Spec] = {
     "XLNet": _spm(unigram.XLNET, _XLNET, inputs=_ALL, base=f.XlnetFamily, padding_side="left"),
 }
 
+# Classes in Python, of a module of their own.
+SEGMENTED = ("ByT5Tokenizer", "M2M100Tokenizer", "MarianTokenizer")
+
 _made: dict[str, type[PreTrainedTokenizerFast]] = {}
 
 
@@ -473,6 +476,10 @@ def tokenizer_class(name: str) -> type[PreTrainedTokenizerFast] | None:
     """Return the class of a name, with or without "Fast"; None for an unknown one."""
     if name in ("PreTrainedTokenizerFast", "PreTrainedTokenizer"):
         return PreTrainedTokenizerFast
+    if name in SEGMENTED:
+        from . import segmented
+
+        return getattr(segmented, name)
     fast = name if name.endswith("Fast") else f"{name}Fast"
     spec = CLASSES.get(fast.removesuffix("TokenizerFast"))
     if spec is None or not fast.endswith("TokenizerFast"):

@@ -43,6 +43,8 @@ class LoadingMixin(TokenizerBase):
 
     # Role of a file in the constructor -> its name in a repository.
     vocab_files_names: dict[str, str] = {}
+    optional_files: frozenset[str] = frozenset()
+    needs_no_files = False
     # Constructor arguments that the class fills in itself, always or without a tokenizer.json.
     defaults: dict[str, Any] = {}
     converted_defaults: dict[str, Any] = {}
@@ -75,7 +77,8 @@ class LoadingMixin(TokenizerBase):
             files = cls._single_file(repo)
         else:
             files = find_files(repo, {**cls.vocab_files_names, **_COMMON_FILES}, hub)
-        if not any(files.get(role) for role in (*cls.vocab_files_names, "tokenizer_file")):
+        readable = (*cls.vocab_files_names, "tokenizer_file")
+        if not cls.needs_no_files and not any(files.get(role) for role in readable):
             wanted = ", ".join(dict.fromkeys([TOKENIZER_FILE, *cls.vocab_files_names.values()]))
             raise OSError(
                 f"Can't load tokenizer for '{repo}': found none of {wanted}. Check the name, or "
@@ -95,7 +98,8 @@ class LoadingMixin(TokenizerBase):
             raise OSError(f"Can't load tokenizer for '{repo}': there is no {name}.")
         tokenizer, options = gguf_tokenizer(path)
         options = {**options, **kwargs, "name_or_path": repo}
-        return cls(tokenizer_object=tokenizer, **options)
+        make: Any = cls
+        return make(tokenizer_object=tokenizer, **options)
 
     @classmethod
     def _single_file(cls, path: str) -> dict[str, str | None]:
@@ -145,8 +149,8 @@ class LoadingMixin(TokenizerBase):
                     f"tokenizer_object must be a tokenizers.Tokenizer, got {type(given).__name__}"
                 )
             return Tokenizer.from_str(given.to_str())
-        files = [kwargs.get(role) for role in self.vocab_files_names]
-        convertible = self.build is not None and all(files)
+        roles = [role for role in self.vocab_files_names if role not in self.optional_files]
+        convertible = self.build is not None and all(kwargs.get(role) for role in roles)
         if tokenizer_file is not None and not (from_slow and convertible):
             return load_tokenizer_file(tokenizer_file)
         if convertible:

@@ -84,7 +84,11 @@ class PreparationMixin(PaddingMixin):
             )
         if plan.max_length is None and verbose:
             self._warn_if_too_long([sequence])
-        if plan.padding is not PaddingStrategy.DO_NOT_PAD or return_attention_mask is not False:
+        if return_attention_mask is None:
+            return_attention_mask = "attention_mask" in self.model_input_names
+        if not sequence:  # nothing to pad: `pad` leaves an empty text as it is
+            data |= {"attention_mask": []} if return_attention_mask else {}
+        elif plan.padding is not PaddingStrategy.DO_NOT_PAD or return_attention_mask:
             padded = self._pad_lists(
                 data, plan, pad_to_multiple_of, padding_side, return_attention_mask, None
             )

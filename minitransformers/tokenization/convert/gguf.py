@@ -155,7 +155,7 @@ def _byte_bpe(ggml: dict[str, Any]) -> Tokenizer:
     pre = ggml.get("pre", "default")
     pattern = _PATTERNS.get(pre)
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pattern is None)
-    steps = [byte_level]
+    steps: list[Any] = [byte_level]
     if pattern is not None:
         steps.insert(0, pre_tokenizers.Split(Regex(pattern), behavior="isolated"))
     elif pre in _SINGLE_DIGITS:
