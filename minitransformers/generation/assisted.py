@@ -48,7 +48,6 @@ class Assisted:
         while not done:
             length = ids.shape[1]
             text, drafted = self.drafts.propose(ids)
-            text = text[:, : max(self.longest - 1, length)]  # one token more comes from the model
             n = text.shape[1] - length
             ends = bool(np.all(self.criteria(text, None))) if n else False
             out = state.step(text, last=n + 1)
@@ -61,6 +60,7 @@ class Assisted:
                 tokens, matched = accept(draft, drafted[:n], scores, ends)
             else:
                 tokens, matched = self.compare(draft, scores, ends)
+            tokens = tokens[: self.longest - length]  # a copied draft may be longer than the rest
             state.crop(state.length - n + len(tokens) - 1)
             self.drafts.learn(matched)
             for i, token in enumerate(tokens):

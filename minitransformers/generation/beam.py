@@ -181,10 +181,15 @@ class BeamSearch:
 
     def choose(self, ids: np.ndarray, logits: np.ndarray) -> Choice:
         scores = self.processors(ids, log_softmax(logits))
-        tokens, origin = self.step(ids, self.beams.summed(scores))
+        summed = self.beams.summed(scores)
+        tokens, origin = self.step(ids, summed)
         rows = (origin + self.rows[:: self.beams.size, None]).reshape(-1)
         self.paths = np.concatenate([self.paths[rows], rows[:, None]], axis=1)
-        return Choice(tokens.reshape(-1), rows, scores)
+        return Choice(tokens.reshape(-1), rows, self.shown(scores, summed))
+
+    def shown(self, scores: np.ndarray, summed: np.ndarray) -> np.ndarray:
+        """What the caller gets to see as scores."""
+        return scores
 
     def step(self, ids: np.ndarray, summed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """-> tokens and the beams they continue, (examples, beams) each"""

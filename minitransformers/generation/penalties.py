@@ -80,14 +80,14 @@ class SequenceBiasLogitsProcessor(LogitsProcessor):
     def __call__(self, input_ids: np.ndarray, scores: np.ndarray) -> np.ndarray:
         if self._single is None:
             self._single = self._bias_of_single_ids(scores.shape[1])
-        bias = self._single[None]
+        bias = shared = self._single[None]
         for prefix, token, value in self._longer:
             if len(prefix) >= input_ids.shape[1]:
                 continue
             rows = (input_ids[:, -len(prefix) :] == prefix).all(1)
             if rows.any():
-                if len(bias) != len(scores):
-                    bias = np.repeat(bias, len(scores), axis=0)
+                if bias is shared:  # what other steps use must not change
+                    bias = np.repeat(shared, len(scores), axis=0)
                 bias[rows, token] += np.float32(value)
         with np.errstate(invalid="ignore"):
             return scores + bias

@@ -31,33 +31,52 @@ warnings.filterwarnings("ignore")
 torch.set_num_threads(1)
 
 
-def reference(case: dict) -> object:
-    """What the reference answers: ids, a record, or the exception it raises."""
+def build_reference(case: dict, seed: int) -> object:
     kind = getattr(transformers, case["class"])
     config = kind.config_class(**case["config"], attn_implementation="eager")
-    model = fill_reference(kind(config), case["seed"], case["scale"])
+    return fill_reference(kind(config), seed, case["scale"])
+
+
+def build_ours(case: dict, seed: int) -> object:
+    kind = getattr(minitransformers, case["class"])
+    return fill(kind(kind.config_class(**case["config"])), seed, case["scale"])
+
+
+def assistant(case: dict, build: object) -> dict:
+    if "assistant" not in case:
+        return {}
+    model = build(case, case["assistant"])
+    for name, value in case["settings"].items():
+        setattr(model.generation_config, name, value)
+    return {"assistant_model": model}
+
+
+def reference(case: dict) -> object:
+    """What the reference answers: ids, a record, or the exception it raises."""
+    model = build_reference(case, case["seed"])
+    helper = assistant(case, build_reference)
     transformers.set_seed(case["seed"])
     with torch.no_grad():
         try:
             tensors = {name: torch.tensor(x) for name, x in case["inputs"].items()}
-            return model.generate(**tensors, **case["arguments"])
+            return model.generate(**tensors, **case["arguments"], **helper)
         except Exception as error:
             return error
 
 
 def ours(case: dict) -> object:
     """What this library answers."""
-    kind = getattr(minitransformers, case["class"])
-    model = fill(kind(kind.config_class(**case["config"])), case["seed"], case["scale"])
+    model = build_ours(case, case["seed"])
+    helper = assistant(case, build_ours)
     minitransformers.set_seed(case["seed"])
     try:
-        return model.generate(**case["inputs"], **case["arguments"])
+        return model.generate(**case["inputs"], **case["arguments"], **helper)
     except Exception as error:
         return error
 
 
-def compare(seed: int) -> list[str]:
-    case = draws.draw(seed)
+def compare(seed: int, modes: tuple[str, ...]) -> list[str]:
+    case = draws.draw(seed, modes)
     return [f"{problem}\n    {case}" for problem in differences(reference(case), ours(case))]
 
 
@@ -113,10 +132,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--modes", default=",".join(draws.MODES))
     options = parser.parse_args()
+    modes = tuple(options.modes.split(","))
     failed = 0
     for seed in range(options.seed, options.seed + options.draws):
-        for problem in compare(seed):
+        for problem in compare(seed, modes):
             failed += 1
             print(problem, flush=True)
     print(f"{options.draws} draws, {failed} mismatches")
