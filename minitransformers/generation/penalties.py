@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -71,24 +71,21 @@ class SequenceBiasLogitsProcessor(LogitsProcessor):
     def __init__(self, sequence_bias: Any):
         self.sequence_bias = _bias_table(sequence_bias)
         self._single: np.ndarray | None = None  # (vocab,) made at the first call
-        self._longer = [
-            (np.array(ids[:-1], np.int64), ids[-1], bias)
-            for ids, bias in self.sequence_bias.items()
-            if len(ids) > 1
-        ]
+        self._longer = list(_by_length(self.sequence_bias))
 
     def __call__(self, input_ids: np.ndarray, scores: np.ndarray) -> np.ndarray:
         if self._single is None:
             self._single = self._bias_of_single_ids(scores.shape[1])
         bias = shared = self._single[None]
-        for prefix, token, value in self._longer:
-            if len(prefix) >= input_ids.shape[1]:
-                continue
-            rows = (input_ids[:, -len(prefix) :] == prefix).all(1)
-            if rows.any():
+        for prefixes, tokens, values in self._longer:
+            n = prefixes.shape[1]
+            if n >= input_ids.shape[1]:
+                break
+            row, which = (input_ids[:, None, -n:] == prefixes).all(-1).nonzero()
+            if len(row):
                 if bias is shared:  # what other steps use must not change
                     bias = np.repeat(shared, len(scores), axis=0)
-                bias[rows, token] += np.float32(value)
+                np.add.at(bias, (row, tokens[which]), values[which])
         with np.errstate(invalid="ignore"):
             return scores + bias
 
@@ -104,6 +101,17 @@ class SequenceBiasLogitsProcessor(LogitsProcessor):
             if len(ids) == 1:
                 out[ids[0]] = bias
         return out
+
+
+def _by_length(table: dict[tuple[int, ...], float]) -> Iterator[tuple[np.ndarray, ...]]:
+    """Sequences of several ids, those of one length together, the shortest first.
+
+    -> prefixes (n, length - 1), last ids (n,), biases (n,)
+    """
+    for length in sorted({len(ids) for ids in table} - {1}):
+        group = np.array([ids for ids in table if len(ids) == length], np.int64)
+        values = [bias for ids, bias in table.items() if len(ids) == length]
+        yield group[:, :-1], group[:, -1], np.array(values, np.float32)
 
 
 def _is_sequence(ids: Any) -> bool:
@@ -200,10 +208,12 @@ class HammingDiversityLogitsProcessor(LogitsProcessor):
             return scores
         chosen = current_tokens.reshape(-1, self.num_beams)[:, :decided]
         examples, vocab = len(chosen), scores.shape[1]
-        cells = (chosen + vocab * np.arange(examples)[:, None]).ravel()
-        times = np.bincount(cells, minlength=examples * vocab).reshape(examples, 1, vocab)
+        cells, times = np.unique(chosen + vocab * np.arange(examples)[:, None], return_counts=True)
+        example, token = np.divmod(cells, vocab)
         penalty = np.float32(self.diversity_penalty) * times.astype(np.float32)
-        return (scores.reshape(examples, -1, vocab) - penalty).reshape(scores.shape)
+        out = scores.copy()
+        out.reshape(examples, -1, vocab)[example, :, token] -= penalty[:, None]
+        return out
 
 
 class ExponentialDecayLengthPenalty(LogitsProcessor):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .logits import (
+    NEGATIVE_INFINITY,
     LogitsProcessor,
     check_positive_float,
     check_positive_int,
@@ -19,9 +20,13 @@ from .logits import (
     softmax,
 )
 
+_HEAD = 4096  # so many tokens usually hold the mass that top-p keeps
+
 
 def nth_largest(scores: np.ndarray, n: int) -> np.ndarray:
     """(rows, vocab) -> (rows, 1), a NaN counting as largest; the least if there are fewer than n"""
+    if n == 1:
+        return scores.max(1, keepdims=True)
     at = max(scores.shape[1] - n, 0)
     return np.partition(scores, at, axis=1)[:, at : at + 1]
 
@@ -31,18 +36,21 @@ def lowest(keys: np.ndarray, n: int) -> np.ndarray:
     if n >= keys.shape[1]:
         return np.ones(keys.shape, bool)
     bound = np.partition(keys, n - 1, axis=1)[:, n - 1 : n]
-    below, equal = keys < bound, keys == bound
-    room = n - below.sum(1, keepdims=True)
-    return below | (equal & (equal.cumsum(1) <= room))
+    out = keys <= bound
+    if out.sum() > n * len(keys):  # several equal the last that fits
+        below, equal = keys < bound, keys == bound
+        room = n - below.sum(1, keepdims=True)
+        out = below | (equal & (equal.cumsum(1) <= room))
+    return out
 
 
 def _removed(scores: np.ndarray, mask: np.ndarray, filter_value: float) -> np.ndarray:
     return np.where(mask, np.float32(filter_value), scores)
 
 
-def _cumulative(p: np.ndarray) -> np.ndarray:
+def _cumulative(p: np.ndarray, before: Any = 0.0) -> np.ndarray:
     """Running sums along rows, in double precision as the reference has them."""
-    return p.cumsum(1, dtype=np.float64).astype(np.float32)
+    return (before + p.cumsum(1, dtype=np.float64)).astype(np.float32)
 
 
 class TemperatureLogitsWarper(LogitsProcessor):
@@ -83,7 +91,14 @@ class _Truncation(LogitsProcessor):
         self.min_tokens_to_keep = min_tokens_to_keep
 
     def __call__(self, input_ids: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        return _removed(scores, self.removes(scores), self.filter_value)
+        alive = np.flatnonzero((scores != NEGATIVE_INFINITY).any(0))
+        if self.filter_value != -math.inf or not 0 < len(alive) < scores.shape[1] // 4:
+            return _removed(scores, self.removes(scores), self.filter_value)
+        # Top-k has been here: look at the few columns that it left.
+        few = scores[:, alive]
+        out = np.full_like(scores, NEGATIVE_INFINITY)
+        out[:, alive] = _removed(few, self.removes(few), -math.inf)
+        return out
 
     def removes(self, scores: np.ndarray) -> np.ndarray:
         """(rows, vocab) -> (rows, vocab) bool"""
@@ -105,7 +120,7 @@ class TopPLogitsWarper(_Truncation):
 
     def removes(self, scores: np.ndarray) -> np.ndarray:
         ascending = np.sort(scores, axis=1)
-        tail = (_cumulative(softmax(ascending)) <= np.float32(1 - self.top_p)).sum(1, keepdims=True)
+        tail = self._tail(softmax(ascending))
         tail = np.minimum(tail, max(scores.shape[1] - self.min_tokens_to_keep, 0))
         bound = np.take_along_axis(ascending, tail, axis=1)  # the lowest score that stays
         mask = scores < bound
@@ -114,6 +129,14 @@ class TopPLogitsWarper(_Truncation):
             equal = scores == bound
             mask |= equal & (equal.cumsum(1) <= excess)
         return mask
+
+    def _tail(self, p: np.ndarray) -> np.ndarray:
+        """How many of the least likely may go. p: (rows, vocab) ascending -> (rows, 1)"""
+        spare, head = np.float32(1 - self.top_p), max(p.shape[1] - _HEAD, 0)
+        before = p[:, :head].sum(1, dtype=np.float64, keepdims=True)
+        if not (before.astype(np.float32) <= spare).all():  # what stays is more than the head
+            head, before = 0, 0.0
+        return head + (_cumulative(p[:, head:], before) <= spare).sum(1, keepdims=True)
 
 
 class MinPLogitsWarper(_Truncation):
@@ -137,6 +160,18 @@ class MinPLogitsWarper(_Truncation):
         return mask
 
 
+def _stable_order(keys: np.ndarray) -> np.ndarray:
+    """Columns by ascending key, the first among equals first. keys: (rows, n) float32, none below 0
+
+    The bits of such floats ascend with them, so bits and column sort as one integer, which is five
+    times as fast as a stable argsort.
+    """
+    packed = np.abs(keys).view(np.uint32).astype(np.uint64) << np.uint64(32)
+    packed |= np.arange(keys.shape[1], dtype=np.uint64)
+    packed.sort(axis=1)
+    return (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
 class TypicalLogitsWarper(_Truncation):
     """Keep the tokens whose information is closest to the expected, up to a probability mass.
 
@@ -157,7 +192,7 @@ class TypicalLogitsWarper(_Truncation):
             information = log_p * np.exp(log_p)
         entropy = -np.nansum(information, axis=1, keepdims=True)
         surprise = np.abs(-log_p - entropy)
-        order = surprise.argsort(axis=1, kind="stable")
+        order = _stable_order(surprise)
         mass = _cumulative(softmax(np.take_along_axis(scores, order, axis=1)))
         last = (mass < np.float32(self.mass)).sum(1, keepdims=True)
         last = np.minimum(last, scores.shape[1] - 1)

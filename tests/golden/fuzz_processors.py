@@ -2,11 +2,11 @@
 
     python tests/golden/fuzz_processors.py --draws 2000 --seed 0 [--only TopP]
 
-Needs torch and transformers==4.46.3 beside this package. Rows have ties, -inf, NaN, +inf, and nothing
-but one token left. Also says whether a processor wrote to its inputs, left float32 or warned.
+Needs torch and transformers==4.46.3 beside this package. Rows have ties, -inf, NaN, +inf, and
+nothing but one token left. Reported too: inputs written to, results not float32, warnings.
 
-Among equal scores torch.sort promises no order unless asked, and newer releases have none. It is asked
-here, which is also what older releases do; ours keeps the same order.
+Among equal scores torch.sort promises no order unless asked, and newer releases have none. It is
+asked here, which is also what older releases do; ours keeps the same order.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def problems(name: str, seed: int) -> Iterator[str]:
     length = int(rng.integers(1, 12))
     draw = case(rng, vocab, rows, length)
     kind, arguments = draw["class"], draw["arguments"]
-    steps = draw.get("steps") or [
+    # twice, because a processor must not remember the first time
+    steps = draw.get("steps") or 2 * [
         (draw_ids(rng, vocab, rows, length), draw_scores(rng, vocab, rows))
     ]
     copies = [tuple(np.copy(x) for x in step) for step in steps]

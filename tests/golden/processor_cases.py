@@ -143,6 +143,9 @@ def _guided(rng: Rng, vocab: int, rows: int, length: int) -> dict[str, Any]:
 
 def _watermark(rng: Rng, vocab: int, rows: int, length: int) -> dict[str, Any]:
     vocab = int(rng.integers(41, 90))  # the reference takes for granted that there are 40
+    scheme = "selfhash" if rng.random() < 0.1 else "lefthash"
+    # and that one of them is green
+    ratio = float(rng.choice([0.25, 0.5, 0.9, 0.1 if scheme == "lefthash" else 0.4]))
     scores = draw_scores(rng, vocab, rows)
     scores = np.nan_to_num(scores + np.linspace(0, 1e-3, vocab, dtype=np.float32))
     return {
@@ -150,10 +153,10 @@ def _watermark(rng: Rng, vocab: int, rows: int, length: int) -> dict[str, Any]:
         "arguments": {
             "vocab_size": vocab,
             "device": "cpu",
-            "greenlist_ratio": float(rng.choice([0.1, 0.25, 0.5, 0.9])),
+            "greenlist_ratio": ratio,
             "bias": 2.5,
             "hashing_key": int(rng.choice([15485863, 17])),
-            "seeding_scheme": "selfhash" if rng.random() < 0.1 else "lefthash",
+            "seeding_scheme": scheme,
             "context_width": int(rng.integers(1, 4)),
         },
         "steps": [(rng.integers(0, vocab, (rows, length)), scores)],
