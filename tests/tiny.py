@@ -26,6 +26,45 @@ CONFIGS: dict[str, dict] = {
         decoder_start_token_id=0, relative_attention_num_buckets=8,
         relative_attention_max_distance=16, eos_token_id=2,
     ),
+    "roberta": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24,
+    ),
+    "xlm-roberta": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24,
+    ),
+    "camembert": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24,
+    ),
+    "mpnet": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24,
+    ),
+    "distilbert": dict(
+        vocab_size=37, dim=12, n_layers=2, n_heads=3, hidden_dim=20, max_position_embeddings=24,
+    ),
+    "electra": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24, embedding_size=8,
+    ),
+    "albert": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=4, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24,
+        embedding_size=8, num_hidden_groups=2,
+    ),
+    "deberta-v2": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24,
+        relative_attention=True, position_buckets=4, norm_rel_ebd="layer_norm", share_att_key=True,
+        pos_att_type=["p2c", "c2p"], position_biased_input=False,
+    ),
+    "deberta": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24,
+        relative_attention=True, pos_att_type=["c2p", "p2c"], position_biased_input=False,
+    ),
 }  # fmt: skip
 
 

@@ -40,6 +40,22 @@ class Conv1D(Module):
         return _normal_or_zero(getattr(self, attribute).shape, attribute, std, draw)
 
 
+class Convolution(Module):
+    """torch's Conv1d, along the sequence. weight: (out, in / groups, kernel); bias: (out,)"""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, groups: int = 1, bias: bool = True):
+        self.weight = placeholder(outputs, inputs // groups, kernel)
+        self.bias = placeholder(outputs) if bias else None
+        self.groups = groups
+
+    def __call__(self, x: Any) -> Any:
+        """(batch, seq, in) -> (batch, seq, out)"""
+        return ops.convolution(x, self.weight, self.bias, groups=self.groups)
+
+    def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
+        return _normal_or_zero(getattr(self, attribute).shape, attribute, std, draw)
+
+
 class Embedding(Module):
     """Rows of a table. weight: (vocab, hidden)
 

@@ -212,6 +212,10 @@ class BertModel(BertPreTrainedModel):
         self.encoder = BertEncoder(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
 
+    def positions(self, state: State, x: Any, input_ids: Any, position_ids: Any) -> np.ndarray:
+        """-> (1 or batch, seq)"""
+        return state.positions(x, position_ids)
+
     def forward(
         self,
         state: State,
@@ -227,17 +231,18 @@ class BertModel(BertPreTrainedModel):
         look = state.look_back if self.config.is_decoder else state.look_around
         look(x, attention_mask)
         state.look_at_source(encoder_hidden_states, encoder_attention_mask)
-        x = self.embeddings(x, token_type_ids, state.positions(x, position_ids))
+        positions = self.positions(state, x, input_ids, position_ids)
+        x = self.embeddings(x, token_type_ids, positions)
         x = self.encoder(x, state)
         pooled = None if self.pooler is None else self.pooler(x)
         return {"last_hidden_state": x, "pooler_output": pooled}
 
 
 class BertPredictionHeadTransform(Module):
-    def __init__(self, config: Any):
-        self.dense = Linear(config.hidden_size, config.hidden_size)
+    def __init__(self, config: Any, size: int):
+        self.dense = Linear(config.hidden_size, size)
         self.act = ops.activation(config.hidden_act)
-        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.LayerNorm = LayerNorm(size, config.layer_norm_eps)
 
     def __call__(self, x: Any) -> Any:
         return self.LayerNorm(self.act(self.dense(x)))
@@ -245,9 +250,10 @@ class BertPredictionHeadTransform(Module):
 
 class BertLMPredictionHead(Module):
     def __init__(self, config: Any):
+        size = getattr(config, "embedding_size", config.hidden_size)
         self.bias = placeholder(config.vocab_size)
-        self.transform = BertPredictionHeadTransform(config)
-        self.decoder = Linear(config.hidden_size, config.vocab_size)
+        self.transform = BertPredictionHeadTransform(config, size)
+        self.decoder = Linear(size, config.vocab_size)
 
     def __call__(self, x: Any) -> Any:
         return self.decoder(self.transform(x))
@@ -256,7 +262,7 @@ class BertLMPredictionHead(Module):
 class BertPreTrainingHeads(Module):
     """What BERT was pre-trained with: masked tokens, and whether the second sentence follows."""
 
-    def __init__(self, config: BertConfig, tokens: bool = True, sentences: bool = True):
+    def __init__(self, config: Any, tokens: bool = True, sentences: bool = True):
         if tokens:
             self.predictions = BertLMPredictionHead(config)
         if sentences:

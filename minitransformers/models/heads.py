@@ -100,10 +100,18 @@ class Head(PreTrainedModel):
         return self.base_model.forward(state, **inputs)["last_hidden_state"]
 
 
+_CLASSIFIER_DROPOUT = (
+    "classifier_dropout",
+    "classifier_dropout_prob",
+    "cls_dropout",
+    "hidden_dropout_prob",
+    "hidden_dropout",
+)
+
+
 def classifier_dropout(config: Any) -> Dropout:
     """Dropout before a classifier, at the rate under the first name the configuration has."""
-    for name in ("classifier_dropout", "classifier_dropout_prob", "hidden_dropout_prob",
-                 "hidden_dropout"):  # fmt: skip
+    for name in _CLASSIFIER_DROPOUT:
         rate = getattr(config, name, None)
         if rate is not None:
             return Dropout(rate)
@@ -235,15 +243,22 @@ class PooledHead(Head):
 
     def __init__(self, config: Any):
         super().__init__(config)
+        self.add_pooler(config)
         self.dropout = classifier_dropout(config)
         self.classifier = Linear(config.hidden_size, self.classes(config))
+
+    def add_pooler(self, config: Any) -> None:
+        """Set what `pool` needs, where the headless model has no pooler."""
+
+    def pool(self, state: State, **inputs: Any) -> Any:
+        """-> (batch, hidden)"""
+        return self.base_model.forward(state, **inputs)["pooler_output"]
 
     def classes(self, config: Any) -> int:
         return config.num_labels
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
-        pooled = self.base_model.forward(state, **inputs)["pooler_output"]
-        return {"logits": self.classifier(self.dropout(pooled))}
+        return {"logits": self.classifier(self.dropout(self.pool(state, **inputs)))}
 
 
 class ForSequenceClassification(PooledHead):
@@ -291,9 +306,8 @@ class SequenceSummary(Module):
     fields say."""
 
     def __init__(self, config: Any, classes: int):
-        outputs = (
-            classes if getattr(config, "summary_proj_to_labels", False) else config.hidden_size
-        )
+        to_labels = getattr(config, "summary_proj_to_labels", False)
+        outputs = classes if to_labels else config.hidden_size
         self.kind, self.projects = config.summary_type, config.summary_use_proj
         if self.projects:
             self.summary = Linear(config.hidden_size, outputs)

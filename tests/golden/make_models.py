@@ -17,7 +17,7 @@ import torch
 import transformers
 
 TESTS = Path(__file__).parents[1]
-sys.path.insert(0, str(TESTS))
+sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 from model_cases import answers, keeps_attentions, options, padded_rows  # noqa: E402
 from tiny import fill_reference  # noqa: E402
 

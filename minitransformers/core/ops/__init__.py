@@ -16,6 +16,7 @@ from .activations import (
     tanh,
 )
 from .attention import attention
+from .conv import convolution
 from .embedding import embedding
 from .linear import conv1d, einsum, linear
 from .loss import bce_with_logits, cross_entropy, mse
@@ -43,6 +44,7 @@ __all__ = [
     "bce_with_logits",
     "concatenate",
     "conv1d",
+    "convolution",
     "cross_entropy",
     "dropout",
     "einsum",
