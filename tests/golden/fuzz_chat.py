@@ -67,13 +67,14 @@ TOOLS = """{%- macro kind(p) -%}
 {%- endif %}
 <{{ m['role'] | capitalize }}>{{ m.content | trim | replace('"', "'") }}</>
 {% endfor %}
-{{- ns.seen }} {{ ns.text | length }} {{ missing }} {{ missing is defined }} {{ 7 // 2 }} {{ 2 ** 5 }}
-{{- [1, 2] + [3] }} {{ {'a': 1, 'é': '<&>'} | tojson }} {{ '%s-%03d' % ('x', 7) }} {{ 'ab' * 2 }}
+{{- ns.seen }} {{ ns.text | length }} {{ missing }} {{ missing is defined }} {{ 7 // 2 }}
+{{- 2 ** 5 }} {{ [1, 2] + [3] }} {{ {'a': 1, 'é': '<&>'} | tojson }}
+{{- '%s-%03d' % ('x', 7) }} {{ 'ab' * 2 }}
 {{- range(3) | list }} {{ ['b', 'a'] | sort | join(', ') }} {{ messages[0].content[::-1] }}
 {{- extra }} {{ messages | map(attribute='role') | unique | list }} {{ none }} {{ true }} {{ 1.5 }}
 {{- messages | selectattr('role', 'equalto', 'user') | list | length }} {{ 'a' in 'abc' }}
 {%- for a, b in [(1, 2), (3, 4)] recursive %}{{ a }}{{ loop.depth }}{% else %}none{% endfor %}
-{%- call kind({'type': 'x'}) %}{% endcall %}{% filter upper %}abc{% endfilter %}
+{% filter upper %}abc{% endfilter %}
 {%- set block %}{{ bos_token }} in block{% endset %}{{ block }}
 """
 BROKEN = "{% for message in messages %}{{ message.content }"

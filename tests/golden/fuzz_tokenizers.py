@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from pathlib import Path
 
 TEXTS = [
     "Hello world",
@@ -178,7 +179,7 @@ def main() -> None:
         with open(target, "w") as file:
             json.dump(answers, file)
     else:
-        cases, ours, theirs = (json.load(open(path)) for path in args)
+        cases, ours, theirs = (json.loads(Path(path).read_text()) for path in args)
         wrong = [i for i, pair in enumerate(zip(ours, theirs)) if not equal(*pair)]
         errors = sum("error" in answer for answer in theirs)
         for i in wrong[:5]:
