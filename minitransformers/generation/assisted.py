@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..core.random import default_generator
-from .greedy import Greedy, Sample, softmax
+from .greedy import Greedy, Sample, probabilities, softmax
 from .loop import Result, Step, run
 
 Draft = tuple[np.ndarray, "np.ndarray | None"]
@@ -78,7 +78,7 @@ class Assisted:
         draft: (n,); scores: (n + 1, vocab) -> (accepted,) tokens, how many were drafted
         """
         if self.sample:
-            chosen = default_generator.multinomial(softmax(scores))[:, 0]
+            chosen = default_generator.multinomial(probabilities(scores))[:, 0]
         else:
             chosen = scores.argmax(-1)
         matched = int(np.cumprod(draft == chosen[:-1]).sum())

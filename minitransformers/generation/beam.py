@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.random import default_generator
-from .greedy import log_softmax, softmax
+from .greedy import log_softmax, probabilities
 from .loop import Choice, Result
 
 _UNUSED = -1e9  # the score of a beam that has not begun: finite, so that sums of it stay ordered
@@ -99,7 +99,7 @@ class Beams:
         totals = summed.reshape(self.examples, -1)
         n = max(2, 1 + len(self.eos)) * self.size
         if sample:
-            chosen = default_generator.multinomial(softmax(totals), n)
+            chosen = default_generator.multinomial(probabilities(totals), n)
         else:
             chosen = largest(totals, n)
         best = np.take_along_axis(totals, chosen, axis=1)
@@ -224,8 +224,10 @@ def collected(best: list[Hypothesis], eos: np.ndarray, pad: int | None, longest:
 def largest(x: np.ndarray, n: int) -> np.ndarray:
     """Columns of the n largest of each row, the largest first, the lowest column among equals.
 
-    x: (rows, columns) -> (rows, n)
+    x: (rows, columns), NaN counting as the largest, as in torch -> (rows, n)
     """
+    if np.isnan(x).any():
+        x = np.where(np.isnan(x), np.float32(np.inf), x)
     if n >= x.shape[1]:
         return np.argsort(-x, axis=1, kind="stable")[:, :n]
     # partition, then take everything that ties with the n-th, so that ties are settled by column

@@ -46,14 +46,12 @@ class Sample(Greedy):
     """Draw the next token of each row with the probabilities that the processed scores give."""
 
     def pick(self, scores: np.ndarray) -> np.ndarray:
-        return default_generator.multinomial(softmax(scores))[:, 0]
+        return default_generator.multinomial(probabilities(scores))[:, 0]
 
 
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """(rows, n) -> (rows, n) probabilities. Raises ValueError for a row without any."""
-    p = scores - scores.max(-1, keepdims=True)
-    np.exp(p, out=p)
-    p /= p.sum(-1, keepdims=True)
+def probabilities(scores: np.ndarray) -> np.ndarray:
+    """(rows, n) -> (rows, n) to draw from. Raises ValueError for a row that leaves nothing."""
+    p = softmax(scores)
     if np.isnan(p).any():
         row = int(np.isnan(p).any(-1).argmax())
         raise ValueError(
@@ -63,7 +61,17 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return p
 
 
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """(rows, n) -> (rows, n); NaN where a row is all -inf, or has a NaN"""
+    with np.errstate(invalid="ignore"):
+        p = scores - scores.max(-1, keepdims=True)
+    np.exp(p, out=p)
+    p /= p.sum(-1, keepdims=True)
+    return p
+
+
 def log_softmax(scores: np.ndarray) -> np.ndarray:
     """(rows, n) -> (rows, n)"""
-    shifted = scores - scores.max(-1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        shifted = scores - scores.max(-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))

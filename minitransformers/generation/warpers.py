@@ -67,7 +67,8 @@ class TemperatureLogitsWarper(LogitsProcessor):
         self.temperature = temperature
 
     def __call__(self, input_ids: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        return scores / np.float32(self.temperature)
+        with np.errstate(over="ignore"):  # beyond float32 is as good as -inf
+            return scores / np.float32(self.temperature)
 
 
 class TopKLogitsWarper(LogitsProcessor):
@@ -91,10 +92,11 @@ class _Truncation(LogitsProcessor):
         self.min_tokens_to_keep = min_tokens_to_keep
 
     def __call__(self, input_ids: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        alive = np.flatnonzero((scores != NEGATIVE_INFINITY).any(0))
-        if self.filter_value != -math.inf or not 0 < len(alive) < scores.shape[1] // 4:
+        alive = (scores != NEGATIVE_INFINITY).any(0)
+        if self.filter_value != -math.inf or not 0 < np.count_nonzero(alive) < len(alive) // 4:
             return _removed(scores, self.removes(scores), self.filter_value)
         # Top-k has been here: look at the few columns that it left.
+        alive = np.flatnonzero(alive)
         few = scores[:, alive]
         out = np.full_like(scores, NEGATIVE_INFINITY)
         out[:, alive] = _removed(few, self.removes(few), -math.inf)
@@ -124,7 +126,7 @@ class TopPLogitsWarper(_Truncation):
         tail = np.minimum(tail, max(scores.shape[1] - self.min_tokens_to_keep, 0))
         bound = np.take_along_axis(ascending, tail, axis=1)  # the lowest score that stays
         mask = scores < bound
-        excess = tail - mask.sum(1, keepdims=True)
+        excess = tail - np.count_nonzero(mask, axis=1, keepdims=True)
         if (excess > 0).any():  # the cut goes through equal scores: the first of them leave
             equal = scores == bound
             mask |= equal & (equal.cumsum(1) <= excess)
@@ -290,5 +292,6 @@ def entropy(scores: np.ndarray, parameter: str) -> np.ndarray:
             f"`{parameter}` needs scores that make a distribution, but those of row {row} are all "
             "-inf, or have a NaN or +inf. remove_invalid_values=True replaces such values"
         )
-    log_p = np.maximum(log_p, np.finfo(np.float32).min)  # so that 0 * log 0 is 0
-    return -(log_p * np.exp(log_p)).sum(1, keepdims=True)
+    p = np.exp(log_p)
+    p *= np.maximum(log_p, np.finfo(np.float32).min)  # so that 0 * log 0 is 0
+    return -p.sum(1, keepdims=True)
