@@ -139,8 +139,11 @@ class AutoTokenizer:
 
 
 def _class_of_name(name: str) -> Any:
-    """Return the class of a name, None for an unknown one."""
-    return _registered.get(name) or tokenizer_class(name)
+    """Return the class of a name, its fast one if there are two; None for an unknown name."""
+    if name in _registered:
+        return _registered[name]
+    fast = None if name.endswith("Fast") else tokenizer_class(f"{name}Fast")
+    return fast or tokenizer_class(name)
 
 
 def _find_class(repo: str, config: Any, hub: dict[str, Any]) -> Any:

@@ -21,6 +21,7 @@ class TokenizerBase:
     init_kwargs: dict[str, Any]
     chat_template: str | dict[str, str] | None
     vocab_files_names: dict[str, str]
+    saves_vocabulary: bool
     _backend: Backend
     _unk_token: str | AddedToken | None
     _pad_token: str | AddedToken | None

@@ -496,6 +496,7 @@ def _members(name: str, spec: Spec) -> dict[str, Any]:
         "__module__": __name__,
         "__doc__": f"The tokenizer that the reference calls {name}.",
         "vocab_files_names": spec.files,
+        "saves_vocabulary": bool(spec.files),
         "model_input_names": spec.inputs,
         "padding_side": spec.padding_side,
         "defaults": spec.defaults,

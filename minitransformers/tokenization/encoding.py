@@ -235,7 +235,9 @@ class BatchEncoding(UserDict):
 def _as_array(name: str, value: Any, ragged_allowed: bool) -> np.ndarray:
     """Return `value` (a scalar, a list, or a list of equally long lists) as an array."""
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
+        # Without elements NumPy chooses floats.
+        return array if array.size else array.astype(np.int64)
     except ValueError as error:
         if ragged_allowed:
             rows = np.empty(len(value), dtype=object)

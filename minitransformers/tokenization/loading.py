@@ -19,6 +19,14 @@ SPECIAL_TOKENS_MAP_FILE = "special_tokens_map.json"
 ADDED_TOKENS_FILE = "added_tokens.json"
 CHAT_TEMPLATE_FILE = "chat_template.jinja"
 
+
+def build_from_model(options: dict[str, Any]) -> Tokenizer:
+    """Return the Rust tokenizer of a tokenizer.model, sentencepiece's or tiktoken's."""
+    from .convert import unigram
+
+    return unigram.sentencepiece(options, unigram.LLAMA)
+
+
 _COMMON_FILES = {
     "tokenizer_file": TOKENIZER_FILE,
     "tokenizer_config_file": TOKENIZER_CONFIG_FILE,
@@ -42,7 +50,9 @@ class LoadingMixin(TokenizerBase):
     """`from_pretrained`, and the constructor's search for a vocabulary."""
 
     # Role of a file in the constructor -> its name in a repository.
-    vocab_files_names: dict[str, str] = {}
+    vocab_files_names: dict[str, str] = {"vocab_file": "tokenizer.model"}
+    # Whether the vocabulary is saved in these files, beside tokenizer.json.
+    saves_vocabulary = False
     optional_files: frozenset[str] = frozenset()
     needs_no_files = False
     # Constructor arguments that the class fills in itself, always or without a tokenizer.json.
@@ -53,7 +63,7 @@ class LoadingMixin(TokenizerBase):
     # The same for any role, without a tokenizer.json.
     converted_flags: dict[str, dict[str, Any]] = {}
     # Makes the Rust tokenizer from constructor arguments, out of the files named there.
-    build: Callable[[dict[str, Any]], Tokenizer] | None = None
+    build: Callable[[dict[str, Any]], Tokenizer] | None = staticmethod(build_from_model)
 
     @classmethod
     def from_pretrained(

@@ -41,7 +41,7 @@ class SavingMixin(SpecialTokensMixin):
         folder = os.fspath(save_directory)
         if os.path.isfile(folder):
             raise ValueError(f"Provided path ({folder}) should be a directory, not a file")
-        if legacy_format is True and not self.vocab_files_names:
+        if legacy_format is True and not self.saves_vocabulary:
             raise ValueError(
                 f"{type(self).__name__} has no vocabulary files of its own: leave legacy_format "
                 "unset or pass False."
@@ -56,13 +56,13 @@ class SavingMixin(SpecialTokensMixin):
         _write_json(saved[0], self._config())
         tokens = self.special_tokens_map_extended
         _write_json(saved[1], _plain_tokens(tokens, typed=False))
-        if legacy_format is not False:
+        if legacy_format is not False and self.saves_vocabulary:
             added = {
                 token: index
                 for token, index in self.added_tokens_encoder.items()
                 if index >= self.vocab_size
             }
-            if added and self.vocab_files_names:
+            if added:
                 _write_json(path(ADDED_TOKENS_FILE), added)
                 saved.append(path(ADDED_TOKENS_FILE))
             saved += self.save_vocabulary(folder, filename_prefix)

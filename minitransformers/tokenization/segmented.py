@@ -59,6 +59,8 @@ class SegmentedTokenizer(PreTrainedTokenizerFast):
     """Cuts text with a segmenter, numbers the pieces with a vocabulary of whole tokens."""
 
     is_fast = False
+    saves_vocabulary = True
+    vocab_files_names: dict[str, str] = {}
     model_input_names = [IDS, MASK]
     # What stands around the ids of a text.
     prefix_tokens: list[int] = []

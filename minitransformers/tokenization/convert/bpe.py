@@ -171,7 +171,10 @@ def read_tiktoken(path: str) -> dict[bytes, int]:
                 token, rank = line.split()
                 ranks[base64.b64decode(token, validate=True)] = int(rank)
             except (ValueError, binascii.Error) as error:
-                raise ValueError(f"{path}, line {number}: not a line of a tiktoken file") from error
+                raise ValueError(
+                    f"{path}, line {number}: not a line of a tiktoken file, nor is this a "
+                    "sentencepiece model"
+                ) from error
     return ranks
 
 

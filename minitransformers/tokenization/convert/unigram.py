@@ -15,6 +15,7 @@ from tokenizers import (
     pre_tokenizers,
 )
 
+from .bpe import tiktoken
 from .languages import MBART50_CODES, MBART_CODES
 from .sentencepiece import (
     BPE,
@@ -22,6 +23,7 @@ from .sentencepiece import (
     UNIGRAM,
     USER_DEFINED,
     SentencePieceModel,
+    is_sentencepiece,
     merges_of,
     read_sentencepiece,
 )
@@ -54,7 +56,12 @@ class Family(NamedTuple):
 
 
 def sentencepiece(options: Options, family: Family) -> Tokenizer:
-    """Build the tokenizer of options["vocab_file"] after the family's rules."""
+    """Build the tokenizer of options["vocab_file"] after the family's rules.
+
+    Some repositories hold a tiktoken file under the same name; it is told by its first byte.
+    """
+    if not is_sentencepiece(options["vocab_file"]):
+        return tiktoken(options)
     model = read_sentencepiece(options["vocab_file"])
     scores = family.vocabulary(model, options) if family.vocabulary else model.scores()
     tokenizer = Tokenizer(_model(model, scores, options, family))
