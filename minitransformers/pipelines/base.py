@@ -33,16 +33,18 @@ class PipelineException(Exception):
 
 
 class Pipeline:
-    """From raw inputs to results: `preprocess`, `_forward`, `postprocess`, for subclasses to define,
-    and `_sanitize_parameters`, which sorts keywords to these three.
+    """From raw inputs to results.
+
+    Subclasses define `preprocess`, `_forward` and `postprocess`, and `_sanitize_parameters`, which
+    sorts keywords to these three.
 
     model: a model; tokenizer: its tokenizer; other parts as the task needs them
     device: "cpu"; framework, torch_dtype, modelcard, binary_output: accepted and not used
     batch_size: how many inputs go through the model at once, unless a call says otherwise
     other keywords: parameters of the task, as defaults for every call
 
-    A pipeline holds no state of a call, so that threads may share it; it is pickled with the path of
-    its weights, where they are still those of a file.
+    A pipeline holds no state of a call, so that threads may share it; it is pickled with the path
+    of its weights, where they are still those of a file.
     """
 
     default_input_names: ClassVar[str | None] = None
@@ -100,22 +102,23 @@ class Pipeline:
     # for subclasses
 
     def _sanitize_parameters(self, **parameters: Any) -> Params:
-        """Sort keywords, of the constructor or a call. -> those of preprocess, _forward, postprocess
+        """Sort keywords, of the constructor or a call, to preprocess, _forward and postprocess.
 
         Leave out what was not given, so that the defaults of the three stand.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no _sanitize_parameters")
 
-    def preprocess(self, input_: Any, **parameters: Any) -> Any:
-        """Make the model's inputs, arrays (1, seq) by name; what else the dictionary holds is
-        handed on to _forward."""
+    # (mypy lets subclasses name their arguments where these take any)
+    def preprocess(self, *args: Any, **parameters: Any) -> Any:
+        """Make the model's inputs of one input: a dictionary of arrays (1, seq), and anything else
+        that _forward wants."""
         raise NotImplementedError(f"{type(self).__name__} defines no preprocess")
 
-    def _forward(self, model_inputs: Any, **parameters: Any) -> Any:
+    def _forward(self, *args: Any, **parameters: Any) -> Any:
         """Run the model on a batch. -> dictionary of arrays (batch, ...) or lists (batch)"""
         raise NotImplementedError(f"{type(self).__name__} defines no _forward")
 
-    def postprocess(self, model_outputs: Any, **parameters: Any) -> Any:
+    def postprocess(self, *args: Any, **parameters: Any) -> Any:
         """Make the result for one input from its share of what _forward returned."""
         raise NotImplementedError(f"{type(self).__name__} defines no postprocess")
 
@@ -157,8 +160,8 @@ class Pipeline:
         batch_size: how many inputs go through the model at once
         progress_bar: show one (with tqdm); num_workers: accepted, there are none
         other keywords: parameters of the task, instead of the constructor's
-        -> the result; of a list the list of results; of a stream an iterator, which reads no further
-        ahead than it must and holds no results
+        -> the result; of a list the list of results; of a stream an iterator, which reads no
+        further ahead than it must and holds no results
         """
         if args:
             raise InputTypeError(
@@ -199,7 +202,7 @@ class Pipeline:
             waiting: list[dict[int, Any]] = [{} for _ in window]
             results: list[Any] = [None] * len(window)
             counts = np.bincount(owners, minlength=len(window))
-            for owner in np.flatnonzero(counts == 0):
+            for owner in np.flatnonzero(counts == 0).tolist():
                 results[owner] = self._merge([], postprocess)
             together = size or (self.parts_at_once if self.pad_token_id is not None else 1)
             kind = lambda part: self.batch_kind(part, forward)
@@ -265,8 +268,10 @@ class Pipeline:
 
 
 class ChunkPipeline(Pipeline):
-    """A pipeline whose `preprocess` yields several inputs of the model for one of its own, and whose
-    `postprocess` gets the list of their outputs."""
+    """A pipeline that makes several inputs of the model from one of its own.
+
+    `preprocess` yields them, `postprocess` gets the list of their outputs.
+    """
 
     def _pieces(self, example: Any, parameters: dict[str, Any]) -> list[Any]:
         return list(self.preprocess(example, **parameters))

@@ -22,7 +22,7 @@ def windows(items: Iterable, size: int) -> Iterator[list]:
 def length(part: Any) -> int:
     """How many tokens an input has."""
     ids = part.get("input_ids") if hasattr(part, "get") else None
-    return ids.shape[1] if getattr(ids, "ndim", 0) > 1 else 0
+    return ids.shape[1] if isinstance(ids, np.ndarray) and ids.ndim > 1 else 0
 
 
 def plan(parts: list, size: int, kind: Callable[[Any], Any], ordered: bool) -> Iterator[list[int]]:
@@ -41,13 +41,13 @@ def plan(parts: list, size: int, kind: Callable[[Any], Any], ordered: bool) -> I
 
 
 def collate(parts: list, pad: int | None, side: str) -> Any:
-    """Put inputs together: arrays (1, seq, ...) padded into (batch, longest, ...), the rest in lists.
+    """Put inputs together: arrays (1, seq, ...) into (batch, longest, ...), the rest into lists.
 
     A single input stays as it is. Raises ValueError if padding is needed and there is no token.
     """
     if len(parts) == 1:
         return parts[0]
-    batch = {}
+    batch: dict[str, Any] = {}
     for name in parts[0]:
         column = [part[name] for part in parts]
         if not isinstance(column[0], np.ndarray):
@@ -63,8 +63,8 @@ def collate(parts: list, pad: int | None, side: str) -> Any:
 def _pad(column: list[np.ndarray], fill: int | None, side: str) -> np.ndarray:
     if fill is None:
         raise ValueError(
-            "inputs of different lengths need a padding token to go in one batch, and the tokenizer "
-            "has none: set one, for example `pipe.tokenizer.pad_token_id = "
+            "inputs of different lengths need a padding token to go in one batch, and the "
+            "tokenizer has none: set one, for example `pipe.tokenizer.pad_token_id = "
             "pipe.model.config.eos_token_id`, or leave batch_size out"
         )
     first, longest = column[0], max(x.shape[1] for x in column)

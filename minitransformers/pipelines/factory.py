@@ -86,8 +86,7 @@ def pipeline(
     if dtype is not None:
         options["torch_dtype"] = dtype
 
-    if task is None:
-        task = _task_of(model, where)
+    task = _task_of(model, where) if task is None else task
     normalized, entry, languages = registry.check_task(task)
     chosen_class = pipeline_class or registry.load_class(entry)
     default = model is None
@@ -135,17 +134,17 @@ def _task_of(model: Any, where: dict[str, Any]) -> str:
         )
     access = {n: where[n] for n in ("revision", "token") if n in where}
     try:
-        task = hub.model_tag(model, **access)
+        tag = hub.model_tag(model, **access)
     except hub.HubError as error:
         raise RuntimeError(
             f"Inferring the task automatically requires to check the hub: {error}"
         ) from error
-    if not task:
+    if not tag:
         raise RuntimeError(
             f"The model {model} does not seem to have a correct `pipeline_tag` set to infer the "
             "task automatically: name it, pipeline(task, model)"
         )
-    return task
+    return tag
 
 
 def _default(
@@ -206,8 +205,8 @@ def _load_model(
         raise ValueError(
             f"{name} has no weights for {', '.join(missing)} of {type(model).__name__}, which "
             f"{task} needs: the results would be random. Take a checkpoint that was trained for "
-            f"{task} (this one is of {', '.join(config.architectures or ['an unknown class'])}), or "
-            "pass allow_missing=True"
+            f"{task} (this one is of {', '.join(config.architectures or ['an unknown class'])}), "
+            "or pass allow_missing=True"
         )
     return model
 

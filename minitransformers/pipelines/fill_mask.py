@@ -18,8 +18,8 @@ _OWN = ("top_k", "targets", "tokenizer_kwargs", "batch_size")
 class FillMaskPipeline(Pipeline):
     """Fill in masked tokens: `pipeline("fill-mask")("Paris is the <mask> of France.")`.
 
-    -> [{"score", "token", "token_str", "sequence"}], best first; one such list for each mask where a
-    text has several. A list of one text gives what the text alone does.
+    -> [{"score", "token", "token_str", "sequence"}], best first; one such list for each mask
+    where a text has several. A list of one text gives what the text alone does.
 
     top_k: how many tokens
     targets: a text or several: only these tokens are considered. Of one that is not in the
@@ -79,8 +79,8 @@ class FillMaskPipeline(Pipeline):
             raise ValueError("At least one target must be provided when passed.")
         return np.array(sorted(set(ids)))
 
-    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
-        outputs = super().__call__(inputs, **kwargs)
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        outputs = super().__call__(inputs, *args, **kwargs)
         return outputs[0] if isinstance(inputs, (list, tuple)) and len(inputs) == 1 else outputs
 
     def preprocess(self, inputs: Any, tokenizer_kwargs: dict[str, Any] | None = None) -> Any:
@@ -104,7 +104,7 @@ class FillMaskPipeline(Pipeline):
         self, model_outputs: Any, top_k: int = 5, target_ids: np.ndarray | None = None
     ) -> Any:
         ids = model_outputs["input_ids"][0]
-        masks = np.flatnonzero(ids == self.tokenizer.mask_token_id)
+        masks = np.flatnonzero(ids == self.tokenizer.mask_token_id).tolist()
         probabilities = softmax(model_outputs["logits"][0, masks])
         candidates = np.arange(probabilities.shape[1]) if target_ids is None else target_ids
         probabilities = probabilities[:, candidates]

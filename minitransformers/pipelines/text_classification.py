@@ -36,8 +36,8 @@ class TextClassificationPipeline(Pipeline):
     the constructor, a text gives them in one more list. So does the reference.
 
     top_k: how many labels; None for all
-    function_to_apply: "sigmoid", "softmax" or "none"; left out, a regression has none, several labels
-        that may hold at once and a single label have the sigmoid, other labels the softmax
+    function_to_apply: "sigmoid", "softmax" or "none"; left out, a regression has none, several
+        labels that may hold at once and a single label have the sigmoid, others the softmax
     return_all_scores: old name of top_k=None, unsorted
     other keywords: the tokenizer's, such as truncation and max_length
     Texts longer than the model can take are cut, with a warning.
@@ -78,8 +78,8 @@ class TextClassificationPipeline(Pipeline):
             postprocess["function_to_apply"] = _function(function_to_apply)
         return tokenizer_kwargs, {}, postprocess
 
-    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
-        result = super().__call__(inputs, **kwargs)
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        result = super().__call__(inputs, *args, **kwargs)
         return [result] if isinstance(inputs, str) and "top_k" not in kwargs else result
 
     def preprocess(self, inputs: Any, **tokenizer_kwargs: Any) -> Any:
@@ -106,10 +106,10 @@ class TextClassificationPipeline(Pipeline):
         top_k: int | None = 1,
         _legacy: bool = True,
     ) -> Any:
-        logits = np.asarray(model_outputs["logits"][0], np.float32)
+        logits: np.ndarray = np.asarray(model_outputs["logits"][0], np.float32)
         function = function_to_apply or self._default_function()
         if function is ClassificationFunction.SIGMOID:
-            scores = 1.0 / (1.0 + np.exp(-logits))
+            scores: np.ndarray = 1.0 / (1.0 + np.exp(-logits))
         else:
             scores = softmax(logits) if function is ClassificationFunction.SOFTMAX else logits
         names = self.model.config.id2label

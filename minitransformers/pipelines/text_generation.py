@@ -56,11 +56,12 @@ class TextGenerationPipeline(Pipeline):
     return_tensors: gives {"generated_token_ids": [...]} with the prompt's
     clean_up_tokenization_spaces: as in decode, by default True
     prefix: text before every prompt, which is not returned
-    handle_long_generation: "hole" cuts the beginning of prompts that leave no room for max_new_tokens
+    handle_long_generation: "hole" cuts the beginning of prompts that leave no room for the
+        new tokens
     stop_sequence: a token that ends the text
     continue_final_message: whether a chat's last message is continued
-    add_special_tokens, padding, truncation, max_length: for the tokenizer too. No special tokens are
-        added unless add_special_tokens=True, as in release 4.38.
+    add_special_tokens, padding, truncation, max_length: for the tokenizer too. No special tokens
+        are added unless add_special_tokens=True, as in release 4.38.
     other keywords: generate()'s. Without a length, a text ends at 20 tokens in all, or where the
         model's configuration says (task_specific_params, generation_config).
 
@@ -133,12 +134,11 @@ class TextGenerationPipeline(Pipeline):
     def is_single(self, inputs: Any) -> bool:
         return super().is_single(inputs) or isinstance(inputs, Chat)
 
-    def __call__(self, text_inputs: Any, **kwargs: Any) -> Any:
-        if isinstance(text_inputs, (list, tuple)) and text_inputs and isinstance(
-            text_inputs[0], dict
-        ):  # fmt: skip
-            text_inputs = Chat(text_inputs)
-        return super().__call__(text_inputs, **kwargs)
+    def __call__(self, inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
+        inputs = kwargs.pop("text_inputs", inputs)
+        if isinstance(inputs, (list, tuple)) and inputs and isinstance(inputs[0], dict):
+            inputs = Chat(inputs)
+        return super().__call__(inputs, *args, **kwargs)
 
     @property
     def padding_side(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..logging import warning_once
-from ..tokenization.strategies import InputTypeError
+from ..tokenization.strategies import VERY_LARGE_INTEGER, InputTypeError
 
 # The first position of these models' texts is not 0: their tables have two rows that stay unused.
 _OFFSET_POSITIONS = ("camembert", "longformer", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl")
@@ -51,6 +51,21 @@ def longest_input(model: Any) -> int | None:
     return positions - 2 if config.model_type in _OFFSET_POSITIONS else positions
 
 
+def longest_allowed(pipe: Any) -> int | None:
+    """How many tokens the tokenizer lets pass, or the model can take; None if there is no limit."""
+    stated = pipe.tokenizer.model_max_length
+    limits = [stated if 0 < stated < VERY_LARGE_INTEGER else None, longest_input(pipe.model)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def warn_of_cut(pipe: Any, length: int, limit: int, remedy: str) -> None:
+    """Say once that a text is cut. remedy: what to do instead"""
+    warning_once(
+        f"An input is longer than {type(pipe.model).__name__} can take ({length} > {limit} "
+        f"tokens): what lies beyond is cut off. To decide otherwise, {remedy}, or split the text."
+    )
+
+
 def encode(pipe: Any, text: Any, text_pair: Any = None, **options: Any) -> Any:
     """Tokenize for a pipeline's model. -> BatchEncoding of arrays (1, seq)
 
@@ -63,11 +78,7 @@ def encode(pipe: Any, text: Any, text_pair: Any = None, **options: Any) -> Any:
     length = encoded["input_ids"].shape[-1]
     if limit is None or length <= limit or options.get("truncation") not in (None, False):
         return encoded
-    warning_once(
-        f"An input is longer than {type(pipe.model).__name__} can take ({length} > {limit} tokens): "
-        f"what lies beyond is cut off. To decide otherwise, pass truncation and max_length, or split "
-        "the text."
-    )
+    warn_of_cut(pipe, length, limit, "pass truncation and max_length")
     options |= {"truncation": True, "max_length": limit}
     return pipe.tokenizer(text, text_pair, **options)
 
