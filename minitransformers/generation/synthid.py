@@ -147,9 +147,9 @@ class SynthIDTextWatermarkLogitsProcessor(LogitsProcessor):
         return ~(back == hashes[..., None]).any(-1)
 
     def compute_eos_token_mask(self, input_ids: np.ndarray, eos_token_id: int) -> np.ndarray:
-        """What comes before the first end of sequence: (batch, length) -> (batch, length) 0 or 1"""
+        """What comes before the first end of sequence: (batch, length) -> (batch, length) bool"""
         ended = np.logical_or.accumulate(_two_axes(input_ids) == eos_token_id, axis=1)
-        return (~ended).astype(np.int64)
+        return ~ended
 
     def expected_mean_g_value(self, vocab_size: int, coinflip_prob: float = 0.5) -> float:
         """The mean of marked texts in theory, for one layer and equally likely tokens."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,37 +18,10 @@ import transformers
 
 from minitransformers.generation import processors, stopping, streamers
 
+sys.path.insert(0, str(Path(__file__).parent))
+from stopping_cases import Tokenizer
+
 transformers.logging.set_verbosity_error()
-
-
-class Tokenizer:
-    """Tokens that are random strings of few letters; the letters of the probe are tokens too."""
-
-    def __init__(self, rng: np.random.Generator, alphabet: str = "stop 你\n"):
-        letters = sorted(set("abcdef" + alphabet))
-        words = {
-            "".join(rng.choice(list(alphabet), int(rng.integers(0, 6))))
-            for _ in range(int(rng.integers(3, 25)))
-        }
-        self.words = letters + sorted(words - set(letters))
-
-    def get_vocab(self) -> dict[str, int]:
-        return {word: i for i, word in enumerate(self.words)}
-
-    def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
-        return {"input_ids": [self.words.index(c) for c in text if c in self.words]}
-
-    def _convert_id_to_token(self, i: int) -> str:
-        return self.words[i]
-
-    def convert_ids_to_tokens(self, ids: Any) -> Any:
-        return self.words[ids] if isinstance(ids, int) else [self.words[i] for i in ids]
-
-    def convert_tokens_to_string(self, tokens: list[str]) -> str:
-        return "".join(tokens)
-
-    def decode(self, ids: list[int]) -> str:
-        return "".join(self.words[i] for i in ids)
 
 
 def attempt(function: Any) -> Any:
@@ -58,7 +32,7 @@ def attempt(function: Any) -> Any:
 
 
 def stop_strings(rng: np.random.Generator) -> tuple:
-    tokenizer = Tokenizer(rng)
+    tokenizer = Tokenizer.draw(rng)
     strings = [
         "".join(rng.choice(list("stop 你x"), int(rng.integers(1, 6))))
         for _ in range(int(rng.integers(1, 4)))
@@ -100,11 +74,11 @@ def detector(rng: np.random.Generator) -> tuple:
         out = processors.WatermarkDetector(config, "cpu", made)(ids, return_dict=True)
         return np.stack([np.asarray(x, float) for x in vars(out).values()])
 
-    return theirs, ours, (parameters, ids)
+    return theirs, ours, (parameters, ids, vocab)
 
 
 def streamer(rng: np.random.Generator) -> tuple:
-    tokenizer, skip = Tokenizer(rng), bool(rng.random() < 0.5)
+    tokenizer, skip = Tokenizer.draw(rng), bool(rng.random() < 0.5)
     prompt = rng.integers(0, len(tokenizer.words), (1, int(rng.integers(1, 5))))
     steps = rng.integers(0, len(tokenizer.words), (int(rng.integers(0, 15)), 1))
 

@@ -111,8 +111,17 @@ def _bad_words(rng: Rng, vocab: int, rows: int, length: int) -> dict[str, Any]:
 def _allowed(rng: Rng, vocab: int, rows: int, length: int) -> dict[str, Any]:
     beams = int(rng.choice([b for b in range(1, rows + 1) if rows % b == 0]))
     offset = int(rng.integers(1, 4))
-    function = lambda example, ids: [(example + int(ids[-1])) % vocab, (example + offset) % vocab]
-    return {"prefix_allowed_tokens_fn": function, "num_beams": beams}
+    return {"prefix_allowed_tokens_fn": Neighbours(vocab, offset), "num_beams": beams}
+
+
+class Neighbours:
+    """A prefix_allowed_tokens_fn that can be written down."""
+
+    def __init__(self, vocab: int, offset: int):
+        self.vocab, self.offset = vocab, offset
+
+    def __call__(self, example: int, ids: Any) -> list[int]:
+        return [(example + int(ids[-1])) % self.vocab, (example + self.offset) % self.vocab]
 
 
 def _hamming(rng: Rng, vocab: int, rows: int, length: int) -> dict[str, Any]:
