@@ -136,8 +136,13 @@ class Pipeline:
 
     @property
     def padding_side(self) -> str:
-        """Where shorter inputs of a batch are padded."""
-        return getattr(self.tokenizer, "padding_side", "right")
+        """Where shorter inputs of a batch are padded, whatever the tokenizer's own side.
+
+        Texts to be continued end at the right; elsewhere positions are counted from the left.
+        """
+        if self.model.config.is_encoder_decoder:
+            return "right"
+        return "left" if getattr(self.model, "can_generate", lambda: False)() else "right"
 
     @property
     def pad_token_id(self) -> int | None:

@@ -99,7 +99,7 @@ def pipeline(
         if isinstance(model, str):
             model = _load_model(task, entry, model, config, where, options, allow_missing)
         if tokenizer is None or isinstance(tokenizer, (str, tuple, os.PathLike)):
-            tokenizer = _load_tokenizer(tokenizer, name if name is None else model, config, where)
+            tokenizer = _load_tokenizer(tokenizer, name and model, config, where)
     except hub.HubError as error:
         raise _unreachable(task, name, error) if default else error from None
     task = _translation_task(task, model.config)

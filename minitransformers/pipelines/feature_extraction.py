@@ -26,6 +26,8 @@ class FeatureExtractionPipeline(Pipeline):
     are as many as its tokens: padding is not returned.
     """
 
+    padding_side = "right"  # nothing is continued, even by a model that could
+
     def _sanitize_parameters(
         self,
         truncation: Any = None,

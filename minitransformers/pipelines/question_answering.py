@@ -143,7 +143,8 @@ class QuestionAnsweringPipeline(ChunkPipeline):
         names = {*self.tokenizer.model_input_names, "input_ids", "attention_mask"}
         for window, encoding in enumerate(encoded.encodings):
             inputs = {n: np.array([encoded[n][window]]) for n in names if n in encoded}
-            p_mask = np.array([[x != int(second) for x in encoding.sequence_ids]])
+            # with padding on the left, the reference masks nothing
+            p_mask = np.array([[second and x != 1 for x in encoding.sequence_ids]])
             # its probability is that of no answer
             p_mask[inputs["input_ids"] == self.tokenizer.cls_token_id] = False
             yield {"example": example, "encoding": encoding, "p_mask": p_mask.astype(int)} | inputs
@@ -173,14 +174,9 @@ class QuestionAnsweringPipeline(ChunkPipeline):
             end = _probabilities(output["end"], allowed)
             null_score = min(null_score, (start[0, 0] * end[0, 0]).item())
             start[0, 0] = end[0, 0] = 0.0
-            # windows of a batch are padded, their encodings are not
-            left = self.tokenizer.padding_side == "left"
-            padding = int((output["attention_mask"] == 0).sum()) if left else 0
             text = output["example"].context_text
             for s, e, score in zip(*best_spans(start, end, allowed, top_k, max_answer_len)):
-                first, last = self._characters(
-                    output["encoding"], int(s) - padding, int(e) - padding, align_to_words
-                )
+                first, last = self._characters(output["encoding"], int(s), int(e), align_to_words)
                 answer = {"score": score.item(), "start": first, "end": last}
                 answers.append(answer | {"answer": text[first:last]})
         if handle_impossible_answer:

@@ -141,10 +141,6 @@ class TextGenerationPipeline(Pipeline):
         return super().__call__(inputs, *args, **kwargs)
 
     @property
-    def padding_side(self) -> str:
-        return "left"
-
-    @property
     def pad_token_id(self) -> int:
         """Masked, so that any token will do."""
         pad = super().pad_token_id
@@ -244,7 +240,7 @@ class TextGenerationPipeline(Pipeline):
         for row, own in zip(generated, mask):
             # the padding on the left of a batch goes, that of the user's own tokenizer call stays
             start = 0 if len(mask) == 1 else int(own.argmax()) if len(own) else 0
-            sequence = without_padding(self, row, len(own), keywords)
+            sequence = without_padding(self, row, max(len(own), 1), keywords)
             sequences.append(sequence[None, :, start:])
             ids.append(row[:1, start : len(own)])
         return {
