@@ -48,24 +48,23 @@ class LogitsProcessorList(list):
         Raises ValueError if such a processor misses an argument.
         """
         for processor in self:
-            extra = _extra_arguments(processor.__class__)
-            if not extra:
-                scores = processor(input_ids, scores)
-                continue
-            missing = [name for name in extra if name not in kwargs]
+            more, required = _arguments(processor.__class__)
+            missing = [name for name in required if name not in kwargs]
             if missing:
                 raise ValueError(
-                    f"{type(processor).__name__} takes {['input_ids', 'scores', *extra]}, but this "
-                    f"way of decoding gives it no {missing}"
+                    f"{type(processor).__name__} needs {missing} beside input_ids and scores, "
+                    "which this way of decoding does not give"
                 )
-            scores = processor(input_ids, scores, **kwargs)
+            scores = processor(input_ids, scores, **(kwargs if more else {}))
         return scores
 
 
 @functools.cache
-def _extra_arguments(kind: Any) -> tuple[str, ...]:
-    """Names of the arguments behind (self, input_ids, scores)."""
-    return tuple(inspect.signature(kind.__call__).parameters)[3:]
+def _arguments(kind: Any) -> tuple[bool, tuple[str, ...]]:
+    """Whether a class takes more than (input_ids, scores), and the names of what it must have."""
+    more = [*inspect.signature(kind.__call__).parameters.values()][3:]
+    named = [one for one in more if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    return bool(more), tuple(one.name for one in named if one.default is one.empty)
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

@@ -193,6 +193,16 @@ def test_a_list_gives_more_arguments_to_those_that_take_them():
         both(ids, scores)
 
 
+class Lenient(p.LogitsProcessor):
+    def __call__(self, input_ids, scores, shift=1, **kwargs):
+        return scores + np.float32(shift)
+
+
+def test_arguments_with_defaults_need_not_be_given():
+    ids, scores = ids_of(), np.ones((2, 3), np.float32)
+    assert p.LogitsProcessorList([Lenient()])(ids, scores).tolist() == [[2, 2, 2]] * 2
+
+
 def test_base_classes_are_abstract(caplog):
     with pytest.raises(NotImplementedError, match="LogitsProcessor"):
         p.LogitsProcessor()(ids_of(), np.zeros((2, 3)))

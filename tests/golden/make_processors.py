@@ -3,8 +3,8 @@
     python tests/golden/make_processors.py
 
 Needs torch and transformers==4.46.3 beside this package, as fuzz_processors.py does, which draws
-the same cases. "cases" is JSON: the class, its arguments, the ids and the shapes of each; "given" and
-"expected" hold the scores of all of them, one behind the other.
+the same cases. "cases" is JSON: the class, its arguments, the ids and the shapes of each; "given"
+and "expected" hold the scores of all of them, one behind the other.
 """
 
 from __future__ import annotations
