@@ -106,7 +106,7 @@ def answers(output: Any) -> dict[str, Any]:
 
 
 def padded_rows(x: np.ndarray, inputs: dict) -> np.ndarray:
-    """Zeros where a query is padding, which attends to anything; the implementations differ there."""
+    """Zeros where a query is padding, which attends to anything: implementations differ there."""
     mask = inputs.get("attention_mask")
     mask = None if mask is None else mask.astype(np.float32)
     if mask is None or mask.ndim != 2 or "decoder_input_ids" in inputs or x.ndim < 3:

@@ -1,4 +1,4 @@
-"""Tiny models whose weights follow from their names, so that any library can build the same ones."""
+"""Tiny models whose weights follow from their names, so that any library can build the same."""
 
 from __future__ import annotations
 
@@ -64,6 +64,48 @@ CONFIGS: dict[str, dict] = {
         vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
         intermediate_size=20, max_position_embeddings=24,
         relative_attention=True, pos_att_type=["c2p", "p2c"], position_biased_input=False,
+    ),
+    "bart": dict(
+        vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
+        decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16,
+        max_position_embeddings=24, bos_token_id=3, forced_eos_token_id=None,
+    ),
+    "mbart": dict(
+        vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
+        decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16,
+        max_position_embeddings=24, decoder_start_token_id=4, scale_embedding=True,
+        forced_eos_token_id=None,
+    ),
+    "pegasus": dict(
+        vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
+        decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16,
+        max_position_embeddings=24, eos_token_id=2, scale_embedding=True, forced_eos_token_id=None,
+    ),
+    "marian": dict(
+        vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
+        decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16,
+        max_position_embeddings=24, pad_token_id=0, eos_token_id=2, decoder_start_token_id=0,
+        scale_embedding=True, forced_eos_token_id=None,
+    ),
+    "m2m_100": dict(
+        vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
+        decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16,
+        max_position_embeddings=24,
+    ),
+    "blenderbot": dict(
+        vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
+        decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16,
+        max_position_embeddings=24, encoder_no_repeat_ngram_size=0, forced_eos_token_id=None,
+    ),
+    "blenderbot-small": dict(
+        vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
+        decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16,
+        max_position_embeddings=24, forced_eos_token_id=None,
+    ),
+    "umt5": dict(
+        vocab_size=37, d_model=12, d_kv=4, d_ff=20, num_layers=2, num_heads=2,
+        num_decoder_layers=3, relative_attention_num_buckets=8,
+        relative_attention_max_distance=16, eos_token_id=2,
     ),
 }  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,12 @@ class Module:
     """
 
     training = False
+
+    if TYPE_CHECKING:  # children are found by name; subclasses are called with what they compute on
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """(attribute path, child), in the order of assignment"""

@@ -69,4 +69,4 @@ class ModelOutput(OrderedDict):
     def __eq__(self, other: Any) -> bool:
         return self is other
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]

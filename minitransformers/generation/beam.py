@@ -14,7 +14,7 @@ _UNUSED = -1e9  # the score of a beam that has not begun: finite, so that sums o
 
 
 class Hypothesis(NamedTuple):
-    """A finished continuation. score: normalised; ids: (length,); rows: (generated,) where it ran"""
+    """A finished text. score: normalised; ids: (length,); rows: (generated,) where it ran"""
 
     score: float
     ids: np.ndarray
@@ -139,14 +139,14 @@ class Beams:
         take = lambda x: np.take_along_axis(x, going, axis=1)
         was_done = self.done[:, None].copy()
         self.totals = np.where(was_done, np.float32(0.0), take(totals))
-        for example in np.flatnonzero(~self.done):
+        for example in np.flatnonzero(~self.done).tolist():
             best = float(totals[example].max())
             self.done[example] = self.hypotheses[example].settled(best, length)
         return np.where(was_done, pad, take(tokens)), np.where(was_done, 0, take(origin))
 
     def close(self, ids: np.ndarray, paths: np.ndarray) -> None:
         """Count the running beams of unfinished examples among the hypotheses."""
-        for example in np.flatnonzero(~self.done):
+        for example in np.flatnonzero(~self.done).tolist():
             for row in range(example * self.size, (example + 1) * self.size):
                 self.close_beam(example, row, ids, paths)
 

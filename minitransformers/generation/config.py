@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import hub
 from ..logging import warning_once
@@ -107,6 +107,10 @@ class GenerationConfig:
     Keywords that are no parameter become attributes too, so that files of other versions are read
     without loss. Raises ValueError for values that cannot work.
     """
+
+    if TYPE_CHECKING:  # parameters are the keys of DEFAULTS
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, **kwargs: Any):
         self._from_model_config = kwargs.pop("_from_model_config", False)

@@ -21,10 +21,10 @@ class ConstrainedBeams(Beams):
         return Progress.of(self.constraints, ids.tolist()).completed
 
     def close(self, ids: np.ndarray, paths: np.ndarray) -> None:
-        for example in np.flatnonzero(~self.done):
+        for example in np.flatnonzero(~self.done).tolist():
             rows = range(example * self.size, (example + 1) * self.size)
             fulfilled = [row for row in rows if self.accepts(ids[row])]
-            # where the constraints could not all be met, the best of the others are better than none
+            # where constraints could not all be met, the best of the others are better than none
             if len(fulfilled) < self.returned:
                 fulfilled += [row for row in rows if row not in fulfilled]
             for row in fulfilled:
@@ -41,7 +41,7 @@ class ConstrainedBeams(Beams):
         texts = [[*ids[o].tolist(), t] for o, t in zip(origin.tolist(), tokens.tolist())]
         progress = [Progress.of(self.constraints, text) for text in texts]
         scores = self.totals[example].tolist()
-        tokens, origin = tokens.tolist(), origin.tolist()
+        chosen, beams = tokens.tolist(), origin.tolist()
         for beam, text in enumerate(ids.tolist()):
             before = Progress.of(self.constraints, text)
             if before.completed:
@@ -53,14 +53,14 @@ class ConstrainedBeams(Beams):
                     texts.append([*text, token])
                     progress.append(after)
                     scores.append(float(summed[beam, token]))
-                    tokens.append(token)
-                    origin.append(beam)
+                    chosen.append(token)
+                    beams.append(beam)
         if len(texts) > self.size:
             banks = np.array([p.bank() for p in progress])
             winners = in_turn(banks, np.array(scores, np.float32))[: self.size]
             self.totals[example] = np.array(scores, np.float32)[winners]
-            tokens, origin = np.array(tokens)[winners], np.array(origin)[winners]
-        return np.asarray(tokens), np.asarray(origin)
+            return np.array(chosen)[winners], np.array(beams)[winners]
+        return tokens, origin
 
 
 def in_turn(banks: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ class ConstrainedBeamSearch(BeamSearch):
         self.beams.returned = self.returned
         tokens, origin = super().step(ids, summed)
         size = self.beams.size
-        for example in np.flatnonzero(~was_done):
+        for example in np.flatnonzero(~was_done).tolist():
             own = slice(example * size, (example + 1) * size)
             tokens[example], origin[example] = self.beams.with_forced(
                 example, ids[own], summed[own], tokens[example], origin[example]

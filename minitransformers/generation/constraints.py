@@ -127,8 +127,8 @@ class DisjunctiveConstraint(Constraint):
     def copy(self, stateful: bool = False) -> DisjunctiveConstraint:
         other = DisjunctiveConstraint(self.token_ids)
         if stateful:
-            # the very list, not a copy of it: the reference weighs candidates with this sharing, and
-            # other candidates would win without it
+            # the very list, not a copy: the reference weighs candidates with this sharing, and
+            # others would win without it
             other.matched, other.completed = self.matched, self.completed
         return other
 

@@ -158,7 +158,7 @@ class Kept:
     def output(self, generation: Generation, result: Result) -> Any:
         """-> the record that fits the model and the strategy"""
         state, config = generation.state, generation.config
-        record = {name: tuple(items) for name, items in self.lists.items()}
+        record: dict[str, Any] = {name: tuple(items) for name, items in self.lists.items()}
         record |= {"sequences": result.sequences, "past_key_values": state.cache}
         if config.num_beams > 1 and "scores" in record:
             record |= {"sequences_scores": result.scores, "beam_indices": result.beam_indices}

@@ -1,7 +1,7 @@
 """The generation loop, the same for every strategy that asks the model one token at a time.
 
-A strategy decides; the loop runs the model, reorders its cache and appends. Contrastive and assisted
-decoding, which ask the model differently, yield the same steps from files of their own.
+A strategy decides; the loop runs the model, reorders its cache and appends. Contrastive and
+assisted decoding, which ask the model differently, yield the same steps from files of their own.
 """
 
 from __future__ import annotations

@@ -85,9 +85,7 @@ def choose(
         attentions=config.output_attentions and config.return_dict_in_generate,
     )
     copies = max(config.num_beams, config.num_return_sequences)
-    state = model.start(
-        request.inputs, prompt, copies=copies, use_cache=config.use_cache, **how
-    )
+    state = model.start(request.inputs, prompt, copies=copies, use_cache=config.use_cache, **how)
     built, stop = build(config, prompt)
     pad = None if request.eos is None else request.pad
     if chosen in ("beam", "group", "constrained"):
@@ -119,12 +117,11 @@ def _check(chosen: str, request: Request, model: Any) -> None:
         raise ValueError("group beam search needs `diversity_penalty` greater than 0.0")
     if chosen in ("assisted", "contrastive") and not config.use_cache:
         raise ValueError(f"{chosen} decoding needs `use_cache=True`")
-    if chosen == "assisted":
-        if len(request.prompt) > 1 or config.num_return_sequences > 1:
-            raise ValueError(
-                "assisted decoding continues one text at a time: pass a batch of one, and "
-                "num_return_sequences=1"
-            )
+    if chosen == "assisted" and (len(request.prompt) > 1 or config.num_return_sequences > 1):
+        raise ValueError(
+            "assisted decoding continues one text at a time: pass a batch of one, and "
+            "num_return_sequences=1"
+        )
     if chosen == "dola":
         if model.config.is_encoder_decoder:
             raise ValueError("DoLa decoding is only available for decoder-only models.")

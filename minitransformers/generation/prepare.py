@@ -211,8 +211,9 @@ def _warn_of_right_padding(prompt: np.ndarray, mask: np.ndarray | None, pad: int
     ends_padded = prompt[:, -1] == pad if mask is None else mask[:, -1] == 0
     if ends_padded.any():
         warning_once(
-            "A decoder-only architecture is being used, but right-padding was detected! For correct "
-            "generation results, please set `padding_side='left'` when initializing the tokenizer."
+            "A decoder-only architecture is being used, but right-padding was detected! For "
+            "correct generation results, please set `padding_side='left'` when initializing the "
+            "tokenizer."
         )
 
 

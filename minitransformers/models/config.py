@@ -267,11 +267,11 @@ class PretrainedConfig:
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, PretrainedConfig) and vars(self) == vars(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 @functools.cache
-def _fields(cls: type) -> dict[str, Any]:
+def _fields(cls: Any) -> dict[str, Any]:
     """{field: default}, the common ones first."""
     fields: dict[str, Any] = {}
     for base in reversed(cls.__mro__):

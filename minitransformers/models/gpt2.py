@@ -224,7 +224,7 @@ class GPT2DoubleHeadsModel(ForCausalLM, GPT2PreTrainedModel):
         self.multiple_choice_head = SequenceSummary(config, classes=1)
 
     def forward(self, state: State, mc_token_ids: Any = None, **inputs: Any) -> dict[str, Any]:
-        example = inputs.get("input_ids", inputs.get("inputs_embeds"))
+        example: Any = inputs.get("input_ids", inputs.get("inputs_embeds"))
         leading, seq = example.shape[:-1], example.shape[-1]
         if "input_ids" not in inputs:
             leading, seq = example.shape[:-2], example.shape[-2]

@@ -349,7 +349,7 @@ class ForMultipleChoice(PooledHead):
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
         logits = super().forward(state, **flatten_choices(inputs))["logits"]
-        example = inputs.get("input_ids", inputs.get("inputs_embeds"))
+        example: Any = inputs.get("input_ids", inputs.get("inputs_embeds"))
         return {"logits": ops.reshape(logits, shape=(-1, example.shape[1]))}
 
     def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:

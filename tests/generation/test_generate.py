@@ -14,7 +14,7 @@ import minitransformers
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 sys.path.insert(0, str(GOLDEN))
-import draws  # noqa: E402
+import draws
 
 ENTRIES = json.loads((GOLDEN / "generate.json").read_text())
 
@@ -69,9 +69,7 @@ def test_a_padded_row_continues_as_it_would_alone() -> None:
 def test_continuing_from_a_returned_cache() -> None:
     model = tiny_gpt2(eos_token_id=None)
     whole = model.generate(np.array([[5, 6, 7]]), max_new_tokens=10)
-    half = model.generate(
-        np.array([[5, 6, 7]]), max_new_tokens=4, return_dict_in_generate=True
-    )
+    half = model.generate(np.array([[5, 6, 7]]), max_new_tokens=4, return_dict_in_generate=True)
     for _ in range(2):  # the cache is a value: it can be continued twice
         rest = model.generate(
             half.sequences, past_key_values=half.past_key_values, max_new_tokens=6
@@ -114,9 +112,9 @@ def test_steps_can_be_iterated_and_left() -> None:
         ({"max_length": 2}, ValueError, "Input length of input_ids is 3, but `max_length` is set"),
         ({"max_new_tokens": 0}, ValueError, "`max_new_tokens` must be greater than 0"),
         ({"num_return_sequences": 2}, ValueError, "Greedy methods without beam search"),
-        ({"num_beams": 2, "num_return_sequences": 3}, ValueError, "smaller or equal to `num_beams`"),
+        ({"num_beams": 2, "num_return_sequences": 3}, ValueError, "smaller or equal to"),
         ({"temperature": 0.0, "do_sample": True}, ValueError, "do_sample=False"),
-        ({"num_beams": 2, "penalty_alpha": 0.5, "prompt_lookup_num_tokens": 2}, ValueError, "asks? for"),
+        ({"num_beams": 2, "prompt_lookup_num_tokens": 2}, ValueError, "ask for beam search"),
         ({"attention_mask": np.ones((1, 1, 3, 3))}, ValueError, "must be 2D"),
         ({"input_ids": np.array([[1]])}, ValueError, "alongside `input_ids`"),
         ({"stop_strings": "x"}, ValueError, "tokenizer"),

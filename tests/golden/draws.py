@@ -50,7 +50,8 @@ def arguments(rng: random.Random, vocab: int, modes: tuple[str, ...]) -> tuple[s
     elif mode == "sample" and rng.random() < 0.3:
         kwargs["num_return_sequences"] = rng.choice([2, 3])
     if mode == "group":
-        kwargs |= {"num_beam_groups": rng.choice([2, 4]), "diversity_penalty": rng.choice([0.5, 5.0])}
+        kwargs["num_beam_groups"] = rng.choice([2, 4])
+        kwargs["diversity_penalty"] = rng.choice([0.5, 5.0])
     elif mode == "constrained":
         kwargs["force_words_ids"] = words(rng, vocab)
     elif mode == "contrastive":
