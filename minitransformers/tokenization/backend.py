@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from tokenizers import AddedToken, Encoding, Tokenizer
 
-from .convert.templates import set_template
+from .convert.templates import add_tokens, set_template
 from .strategies import InputTypeError
 from .stride import Truncation, check_stride
 
@@ -79,8 +79,11 @@ class Backend:
 
     def add_tokens(self, tokens: Sequence[str | AddedToken], special: bool = False) -> int:
         """Add tokens to the vocabulary; return how many were new."""
-        add = self.tokenizer.add_special_tokens if special else self.tokenizer.add_tokens
-        added = add(list(tokens))
+        added = (
+            self.tokenizer.add_special_tokens(list(tokens))
+            if special
+            else add_tokens(self.tokenizer, tokens)
+        )
         self.forget_variants()
         return added
 
@@ -181,7 +184,7 @@ def _replicate(base: Tokenizer) -> Tokenizer:
         value = getattr(base, part)
         if value is not None:
             setattr(replica, part, value)
-    replica.add_tokens([added[index] for index in sorted(added)])
+    add_tokens(replica, [added[index] for index in sorted(added)])
     if _described(replica.get_added_tokens_decoder()) != _described(added):
         # Ids that adding in order does not reproduce: pay for a full copy.
         replica = Tokenizer.from_str(base.to_str())

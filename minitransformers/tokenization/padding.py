@@ -158,8 +158,10 @@ def _holds_arrays(rows: Any) -> bool:
 
 
 def _as_lists(value: Any) -> Any:
+    """Turn arrays, and lists that hold arrays, into lists; rows of int stay as they are."""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
-    if isinstance(value, (list, tuple)):
+    nested = (list, tuple, np.ndarray, np.generic)
+    if isinstance(value, (list, tuple)) and any(isinstance(item, nested) for item in value[:1]):
         return [_as_lists(item) for item in value]
     return value

@@ -22,6 +22,7 @@ from tokenizers import (
 
 from .convert.languages import M2M100_CODES, WMT21_CODES
 from .convert.sentencepiece import NORMAL, UNIGRAM, USER_DEFINED, merges_of, read_sentencepiece
+from .convert.templates import add_tokens
 from .convert.unigram import SPACE
 from .encoding import BatchEncoding
 from .tokenizer import EmptyBatchError, PreTrainedTokenizerFast
@@ -197,7 +198,7 @@ class SentencePieceSegmented(SegmentedTokenizer):
 
     def _add_to_segmenters(self, tokens: Sequence[str | AddedToken]) -> None:
         for segmenter in self._segmenters:
-            segmenter.add_tokens(list(tokens))
+            add_tokens(segmenter, tokens)
 
     def add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
         """Add tokens that the vocabulary lacks, at its end; return how many were new."""

@@ -13,7 +13,7 @@ from minitransformers.tokenization.schema import (
 
 jinja2 = pytest.importorskip("jinja2")
 
-from minitransformers.tokenization import sandbox  # noqa: E402
+from minitransformers.tokenization import sandbox
 
 SIMPLE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
 CHAT = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi there"}]

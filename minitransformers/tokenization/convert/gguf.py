@@ -22,7 +22,7 @@ from tokenizers import (
 
 from .bpe import QWEN2_PATTERN, TIKTOKEN_PATTERN
 from .sentencepiece import CONTROL, UNKNOWN, USER_DEFINED, merges_of
-from .templates import set_template
+from .templates import add_tokens, set_template
 from .unigram import SPACE
 
 _MAGIC = b"GGUF"
@@ -119,7 +119,7 @@ def gguf_tokenizer(path: str) -> tuple[Tokenizer, dict[str, Any]]:
         for token, type_ in zip(tokens, types)
         if type_ in (CONTROL, USER_DEFINED)
     ]
-    tokenizer.add_tokens(added)
+    add_tokens(tokenizer, added)
     options: dict[str, Any] = {"clean_up_tokenization_spaces": False}
     names = {"bos": "bos", "eos": "eos", "unk": "unknown", "sep": "seperator", "pad": "padding"}
     for role, name in {**names, "cls": "cls", "mask": "mask"}.items():

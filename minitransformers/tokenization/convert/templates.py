@@ -1,10 +1,28 @@
-"""Where special tokens stand around one text or two."""
+"""Special tokens in a Rust tokenizer: adding them, and where they stand around texts."""
 
 from __future__ import annotations
 
-from tokenizers import Tokenizer, processors
+from collections.abc import Sequence
+from itertools import groupby
+
+from tokenizers import AddedToken, Tokenizer, processors
 
 from ..strategies import InputTypeError
+
+
+def add_tokens(tokenizer: Tokenizer, tokens: Sequence[str | AddedToken]) -> int:
+    """Add tokens in order, each special if it says so; return how many were new.
+
+    Before tokenizers 0.20, `Tokenizer.add_tokens` forgets that a token is special.
+    """
+
+    def is_special(token: str | AddedToken) -> bool:
+        return isinstance(token, AddedToken) and token.special
+
+    return sum(
+        (tokenizer.add_special_tokens if special else tokenizer.add_tokens)(list(run))
+        for special, run in groupby(tokens, key=is_special)
+    )
 
 
 def set_template(tokenizer: Tokenizer, single: str, pair: str) -> None:

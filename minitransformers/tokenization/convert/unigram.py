@@ -27,7 +27,7 @@ from .sentencepiece import (
     merges_of,
     read_sentencepiece,
 )
-from .templates import set_template
+from .templates import add_tokens, set_template
 
 SPACE = "▁"
 Scores = list[tuple[str, float]]
@@ -74,7 +74,7 @@ def sentencepiece(options: Options, family: Family) -> Tokenizer:
         for piece in model.pieces
         if piece.type in (CONTROL, USER_DEFINED)
     ]
-    tokenizer.add_tokens(added)
+    add_tokens(tokenizer, added)
     normalizer = (family.normalizer or _plain_normalizer)(model, options)
     if normalizer is not None:
         tokenizer.normalizer = normalizer
