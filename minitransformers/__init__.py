@@ -52,6 +52,14 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "AutoModelForTextEncoding",
         "AutoModelForTokenClassification",
     ),
+    "models.bart": (
+        "BartConfig",
+        "BartForCausalLM",
+        "BartForConditionalGeneration",
+        "BartForQuestionAnswering",
+        "BartForSequenceClassification",
+        "BartModel",
+    ),
     "models.bert": (
         "BertConfig",
         "BertForMaskedLM",
@@ -63,6 +71,18 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "BertForTokenClassification",
         "BertLMHeadModel",
         "BertModel",
+    ),
+    "models.blenderbot": (
+        "BlenderbotConfig",
+        "BlenderbotForCausalLM",
+        "BlenderbotForConditionalGeneration",
+        "BlenderbotModel",
+    ),
+    "models.blenderbot_small": (
+        "BlenderbotSmallConfig",
+        "BlenderbotSmallForCausalLM",
+        "BlenderbotSmallForConditionalGeneration",
+        "BlenderbotSmallModel",
     ),
     "models.camembert": (
         "CamembertConfig",
@@ -121,6 +141,16 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "GPT2LMHeadModel",
         "GPT2Model",
     ),
+    "models.m2m_100": ("M2M100Config", "M2M100ForConditionalGeneration", "M2M100Model"),
+    "models.marian": ("MarianConfig", "MarianForCausalLM", "MarianMTModel", "MarianModel"),
+    "models.mbart": (
+        "MBartConfig",
+        "MBartForCausalLM",
+        "MBartForConditionalGeneration",
+        "MBartForQuestionAnswering",
+        "MBartForSequenceClassification",
+        "MBartModel",
+    ),
     "models.modeling": ("PreTrainedModel",),
     "models.mpnet": (
         "MPNetConfig",
@@ -140,6 +170,12 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "MT5ForTokenClassification",
         "MT5Model",
     ),
+    "models.pegasus": (
+        "PegasusConfig",
+        "PegasusForCausalLM",
+        "PegasusForConditionalGeneration",
+        "PegasusModel",
+    ),
     "models.roberta": (
         "RobertaConfig",
         "RobertaForCausalLM",
@@ -158,6 +194,15 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "T5ForSequenceClassification",
         "T5ForTokenClassification",
         "T5Model",
+    ),
+    "models.umt5": (
+        "UMT5Config",
+        "UMT5EncoderModel",
+        "UMT5ForConditionalGeneration",
+        "UMT5ForQuestionAnswering",
+        "UMT5ForSequenceClassification",
+        "UMT5ForTokenClassification",
+        "UMT5Model",
     ),
     "models.xlm_roberta": (
         "XLMRobertaConfig",

@@ -84,6 +84,18 @@ class Embedding(Module):
         return table
 
 
+class ScaledEmbedding(Embedding):
+    """Rows of a table, multiplied by `scale`."""
+
+    def __init__(self, vocab: int, hidden: int, padding_idx: int | None = None, scale: float = 1.0):
+        super().__init__(vocab, hidden, padding_idx)
+        self.scale = scale
+
+    def __call__(self, ids: np.ndarray) -> Any:
+        rows = super().__call__(ids)
+        return rows if self.scale == 1.0 else rows * self.scale
+
+
 class LayerNorm(Module):
     """Centred and scaled last axis. weight, bias: (hidden,)"""
 

@@ -22,6 +22,16 @@ MODELS: dict[str, dict[str, str]] = {
         "question-answering": "AlbertForQuestionAnswering",
         "text-encoding": "AlbertModel",
     },
+    "bart": {
+        "config": "BartConfig",
+        "base": "BartModel",
+        "pretraining": "BartForConditionalGeneration",
+        "causal-lm": "BartForCausalLM",
+        "masked-lm": "BartForConditionalGeneration",
+        "seq2seq-lm": "BartForConditionalGeneration",
+        "sequence-classification": "BartForSequenceClassification",
+        "question-answering": "BartForQuestionAnswering",
+    },
     "bert": {
         "config": "BertConfig",
         "base": "BertModel",
@@ -34,6 +44,18 @@ MODELS: dict[str, dict[str, str]] = {
         "token-classification": "BertForTokenClassification",
         "question-answering": "BertForQuestionAnswering",
         "text-encoding": "BertModel",
+    },
+    "blenderbot": {
+        "config": "BlenderbotConfig",
+        "base": "BlenderbotModel",
+        "causal-lm": "BlenderbotForCausalLM",
+        "seq2seq-lm": "BlenderbotForConditionalGeneration",
+    },
+    "blenderbot-small": {
+        "config": "BlenderbotSmallConfig",
+        "base": "BlenderbotSmallModel",
+        "causal-lm": "BlenderbotSmallForCausalLM",
+        "seq2seq-lm": "BlenderbotSmallForConditionalGeneration",
     },
     "camembert": {
         "config": "CamembertConfig",
@@ -99,6 +121,26 @@ MODELS: dict[str, dict[str, str]] = {
         "token-classification": "GPT2ForTokenClassification",
         "question-answering": "GPT2ForQuestionAnswering",
     },
+    "m2m_100": {
+        "config": "M2M100Config",
+        "base": "M2M100Model",
+        "seq2seq-lm": "M2M100ForConditionalGeneration",
+    },
+    "marian": {
+        "config": "MarianConfig",
+        "base": "MarianModel",
+        "causal-lm": "MarianForCausalLM",
+        "seq2seq-lm": "MarianMTModel",
+    },
+    "mbart": {
+        "config": "MBartConfig",
+        "base": "MBartModel",
+        "causal-lm": "MBartForCausalLM",
+        "masked-lm": "MBartForConditionalGeneration",
+        "seq2seq-lm": "MBartForConditionalGeneration",
+        "sequence-classification": "MBartForSequenceClassification",
+        "question-answering": "MBartForQuestionAnswering",
+    },
     "mpnet": {
         "config": "MPNetConfig",
         "base": "MPNetModel",
@@ -118,6 +160,12 @@ MODELS: dict[str, dict[str, str]] = {
         "token-classification": "MT5ForTokenClassification",
         "question-answering": "MT5ForQuestionAnswering",
         "text-encoding": "MT5EncoderModel",
+    },
+    "pegasus": {
+        "config": "PegasusConfig",
+        "base": "PegasusModel",
+        "causal-lm": "PegasusForCausalLM",
+        "seq2seq-lm": "PegasusForConditionalGeneration",
     },
     "roberta": {
         "config": "RobertaConfig",
@@ -140,6 +188,15 @@ MODELS: dict[str, dict[str, str]] = {
         "token-classification": "T5ForTokenClassification",
         "question-answering": "T5ForQuestionAnswering",
         "text-encoding": "T5EncoderModel",
+    },
+    "umt5": {
+        "config": "UMT5Config",
+        "base": "UMT5Model",
+        "seq2seq-lm": "UMT5ForConditionalGeneration",
+        "sequence-classification": "UMT5ForSequenceClassification",
+        "token-classification": "UMT5ForTokenClassification",
+        "question-answering": "UMT5ForQuestionAnswering",
+        "text-encoding": "UMT5EncoderModel",
     },
     "xlm-roberta": {
         "config": "XLMRobertaConfig",

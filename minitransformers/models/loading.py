@@ -62,8 +62,9 @@ def load(
     model.tie_weights()
     missing = [name for name in slots if name not in named and name not in ties]
     initialise(model, missing)
+    told = {name for name, _, _ in mismatched} | {n for n in missing if n.endswith(model.optional)}
     report: dict[str, list] = {
-        "missing_keys": [n for n in missing if n not in {m[0] for m in mismatched}],
+        "missing_keys": [name for name in missing if name not in told],
         "unexpected_keys": unexpected,
         "mismatched_keys": mismatched,
         "error_msgs": [],

@@ -49,6 +49,7 @@ class PreTrainedModel(Module):
     tied: {name: the name whose array it uses}, where the configuration ties word embeddings
     always_tied: the same, in every configuration
     ignore: endings of checkpoint names that hold nothing the model uses
+    optional: endings of names that a checkpoint may lack
     renames: (pattern, replacement) for checkpoint names of old files, tried in order
     input_embeddings: path of the token table below the headless model
     generates: whether there is a language model's head
@@ -65,6 +66,7 @@ class PreTrainedModel(Module):
     tied: ClassVar[dict[str, str]] = {}
     always_tied: ClassVar[dict[str, str]] = {}
     ignore: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ()
     renames: ClassVar[tuple[tuple[str, str], ...]] = ()
     generates: ClassVar[bool] = False
     positions_skip_padding: ClassVar[bool] = True

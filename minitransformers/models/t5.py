@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,8 +15,6 @@ from ..core.state import State
 from .config import PretrainedConfig
 from .heads import (
     ForTokenClassification,
-    Head,
-    sequence_loss,
     span_loss,
     token_loss,
 )
@@ -26,13 +24,15 @@ from .outputs import (
     Seq2SeqLMOutput,
     Seq2SeqModelOutput,
     Seq2SeqQuestionAnsweringModelOutput,
-    Seq2SeqSequenceClassifierOutput,
 )
-from .seq2seq import EncoderDecoder, last_eos, shift_right
+from .seq2seq import EncoderDecoder, Seq2SeqForSequenceClassification
 
 
 class T5Config(PretrainedConfig):
+    """biased_in_every_layer: whether layers after the first have position biases of their own"""
+
     model_type = "t5"
+    biased_in_every_layer: ClassVar[bool] = False
     attribute_map = {
         "hidden_size": "d_model",
         "num_attention_heads": "num_heads",
@@ -131,7 +131,8 @@ class T5Attention(Module):
 
 class T5LayerSelfAttention(Module):
     def __init__(self, config: T5Config, layer: int):
-        self.SelfAttention = T5Attention(config, layer, biased=layer == 0, cross=False)
+        biased = layer == 0 or config.biased_in_every_layer
+        self.SelfAttention = T5Attention(config, layer, biased, cross=False)
         self.layer_norm = RMSNorm(config.d_model, config.layer_norm_epsilon)
         self.dropout = Dropout(config.dropout_rate)
 
@@ -197,20 +198,22 @@ class T5Stack(Module):
         self.dropout = Dropout(config.dropout_rate)
         self.buckets = config.relative_attention_num_buckets
         self.max_distance = config.relative_attention_max_distance
-        self.decoder = decoder
+        self.decoder, self.biased_in_every_layer = decoder, config.biased_in_every_layer
 
     def __call__(self, x: Any, state: State) -> Any:
         """x: (batch, seq, hidden) embeddings -> (batch, seq, hidden)"""
-        state.bias = self.position_bias(x.shape[1], state.past + x.shape[1])
+        seq, total = x.shape[1], state.past + x.shape[1]
         x = self.dropout(x)
-        for block in self.block:
+        for i, block in enumerate(self.block):
+            if i == 0 or self.biased_in_every_layer:
+                table = block.layer[0].SelfAttention.relative_attention_bias
+                state.bias = self.position_bias(table, seq, total)
             x = block(state.keep(x), state)
         return state.keep(self.dropout(self.final_layer_norm(x)))
 
-    def position_bias(self, seq: int, total: int) -> Any:
-        """-> (1, heads, seq, total), added to the scores of every layer"""
+    def position_bias(self, table: Embedding, seq: int, total: int) -> Any:
+        """-> (1, heads, seq, total), added to the scores"""
         buckets = position_buckets(seq, total, self.buckets, self.max_distance, not self.decoder)
-        table = self.block[0].layer[0].SelfAttention.relative_attention_bias
         bias = ops.transpose(table(buckets), axes=(2, 0, 1))
         return ops.reshape(bias, shape=(1, *bias.shape))
 
@@ -277,20 +280,6 @@ class T5Model(EncoderDecoder, T5PreTrainedModel):
         inputs["decoder_head_mask"] = inputs.get("decoder_head_mask", inputs.get("head_mask"))
         return super().forward(state, **inputs)
 
-    def shifted(self, ids: np.ndarray) -> np.ndarray:
-        """Decoder inputs that predict `ids`. (batch, seq) -> (batch, seq)"""
-        return shift_right(ids, self.config.decoder_start_token_id, self.config.pad_token_id)
-
-    def decode_the_input(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Give the decoder the encoder's input, shifted, unless it has one of its own."""
-        if not inputs.keys() & {"decoder_input_ids", "decoder_inputs_embeds"}:
-            if "input_ids" not in inputs:
-                raise ValueError(
-                    "without decoder_input_ids the decoder reads input_ids, which are missing too"
-                )
-            inputs["decoder_input_ids"] = self.shifted(inputs["input_ids"])
-        return inputs
-
 
 class T5ForConditionalGeneration(T5Model):
     output_class = Seq2SeqLMOutput
@@ -347,42 +336,9 @@ class T5ForQuestionAnswering(T5Model):
         return {"loss": span_loss(*ends, start_positions, end_positions)}
 
 
-class T5ClassificationHead(Module):
-    def __init__(self, config: T5Config):
-        self.dense = Linear(config.d_model, config.d_model)
-        self.dropout = Dropout(config.classifier_dropout)
-        self.out_proj = Linear(config.d_model, config.num_labels)
-
-    def __call__(self, x: Any) -> Any:
-        x = ops.tanh(self.dense(self.dropout(x)))
-        return self.out_proj(self.dropout(x))
-
-
-class T5ForSequenceClassification(Head, T5PreTrainedModel):
+class T5ForSequenceClassification(Seq2SeqForSequenceClassification, T5PreTrainedModel):
     base_class = T5Model
-    inputs = tuple(name for name in EncoderDecoder.inputs if name != "past_key_values")
-    output_class = Seq2SeqSequenceClassifierOutput
     always_tied = {f"transformer.{n}": "transformer.shared.weight" for n in T5Model.always_tied}
-    caches_with_targets = False
-
-    def __init__(self, config: T5Config):
-        super().__init__(config)
-        self.classification_head = T5ClassificationHead(config)
-
-    def complete(self, inputs: dict[str, Any], targets: dict[str, Any]) -> dict[str, Any]:
-        return self.transformer.decode_the_input(inputs)
-
-    def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
-        if inputs.get("input_ids") is None:
-            raise ValueError(
-                "T5ForSequenceClassification takes input_ids, where it looks for <eos>"
-            )
-        values = self.transformer.forward(state, **inputs)
-        x = last_eos(values.pop("last_hidden_state"), inputs["input_ids"], self.config.eos_token_id)
-        return {"logits": self.classification_head(x), **values}
-
-    def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
-        return {"loss": sequence_loss(self.config, values["logits"], labels)}
 
 
 class T5ForTokenClassification(ForTokenClassification, T5PreTrainedModel):
