@@ -99,7 +99,10 @@ class Backend:
         found = None if self.lent else variants.get(wanted)
         if found is None:
             found = _replicate(self.tokenizer)
-            found.encode_special_tokens = wanted.split_special_tokens
+            if wanted.split_special_tokens:
+                if not hasattr(Tokenizer, "encode_special_tokens"):
+                    raise ValueError("split_special_tokens=True needs tokenizers 0.19 or later.")
+                found.encode_special_tokens = True
             if wanted.template is not None:
                 set_template(found, *wanted.template)
             if wanted.truncation is not None:

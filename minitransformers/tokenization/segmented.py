@@ -23,7 +23,7 @@ from tokenizers import (
 from .convert.languages import M2M100_CODES, WMT21_CODES
 from .convert.sentencepiece import NORMAL, UNIGRAM, USER_DEFINED, merges_of, read_sentencepiece
 from .convert.templates import add_tokens
-from .convert.unigram import SPACE
+from .convert.unigram import SPACE, metaspace
 from .encoding import BatchEncoding
 from .tokenizer import EmptyBatchError, PreTrainedTokenizerFast
 
@@ -52,7 +52,7 @@ def load_segmenter(path: str) -> Tokenizer:
     if steps:
         tokenizer.normalizer = normalizers.Sequence(steps)
     scheme = "always" if model.add_dummy_prefix else "never"
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(SPACE, prepend_scheme=scheme)
+    tokenizer.pre_tokenizer = metaspace(pre_tokenizers.Metaspace, scheme)
     return tokenizer
 
 

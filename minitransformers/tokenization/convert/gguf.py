@@ -23,7 +23,7 @@ from tokenizers import (
 from .bpe import QWEN2_PATTERN, TIKTOKEN_PATTERN
 from .sentencepiece import CONTROL, UNKNOWN, USER_DEFINED, merges_of
 from .templates import add_tokens, set_template
-from .unigram import SPACE
+from .unigram import SPACE, metaspace
 
 _MAGIC = b"GGUF"
 _MAX_COUNT = 10_000_000  # of entries in an array, or characters in a string
@@ -200,8 +200,8 @@ def _unigram(ggml: dict[str, Any]) -> Tokenizer:
     tokenizer.normalizer = normalizers.Sequence(
         [*steps, normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(SPACE, prepend_scheme="always")
-    tokenizer.decoder = decoders.Metaspace(SPACE, prepend_scheme="always")
+    tokenizer.pre_tokenizer = metaspace(pre_tokenizers.Metaspace, "always")
+    tokenizer.decoder = metaspace(decoders.Metaspace, "always")
     return tokenizer
 
 

@@ -122,12 +122,20 @@ def _prepend_scheme(options: Options) -> str:
     return "first" if options.get("legacy") is False else "always"
 
 
+def metaspace(kind: Any, scheme: str, **options: Any) -> Any:
+    """Make a pre-tokenizer or decoder that writes spaces as `SPACE`."""
+    try:
+        return kind(replacement=SPACE, prepend_scheme=scheme, **options)
+    except TypeError:  # tokenizers 0.15 knows two of the three schemes, under another name
+        return kind(replacement=SPACE, add_prefix_space=scheme != "never")
+
+
 def _metaspace(options: Options) -> Any:
-    return pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme=_prepend_scheme(options))
+    return metaspace(pre_tokenizers.Metaspace, _prepend_scheme(options))
 
 
 def _metaspace_decoder(options: Options) -> Any:
-    return decoders.Metaspace(replacement=SPACE, prepend_scheme=_prepend_scheme(options))
+    return metaspace(decoders.Metaspace, _prepend_scheme(options))
 
 
 def _charsmap(model: SentencePieceModel) -> list[Any]:
@@ -252,9 +260,7 @@ def _llama_normalizer(model: SentencePieceModel, options: Options) -> Any:
 def _llama_pre_tokenizer(options: Options) -> Any:
     if options.get("legacy") is not False:
         return None
-    return pre_tokenizers.Metaspace(
-        replacement=SPACE, prepend_scheme=_prepend_scheme(options), split=False
-    )
+    return metaspace(pre_tokenizers.Metaspace, _prepend_scheme(options), split=False)
 
 
 def _byte_decoder(options: Options) -> Any:
