@@ -20,12 +20,13 @@ from tokenizers import (
     pre_tokenizers,
 )
 
+from .calling import EmptyBatchError
 from .convert.languages import M2M100_CODES, WMT21_CODES
 from .convert.sentencepiece import NORMAL, UNIGRAM, USER_DEFINED, merges_of, read_sentencepiece
 from .convert.templates import add_tokens
 from .convert.unigram import SPACE, metaspace
 from .encoding import BatchEncoding
-from .tokenizer import EmptyBatchError, PreTrainedTokenizerFast
+from .tokenizer import PreTrainedTokenizerFast
 
 IDS, MASK = "input_ids", "attention_mask"
 

@@ -273,3 +273,15 @@ def test_tokenizer_object(bert):
         PreTrainedTokenizerFast(tokenizer_object=5)
     with pytest.raises(ValueError, match="needs a vocabulary"):
         PreTrainedTokenizerFast()
+
+
+def test_deprecated_names(folders):
+    nllb = AutoTokenizer.from_pretrained(folders["NllbTokenizer"], tgt_lang="deu_Latn")
+    labels = nllb(text_target="hallo")["input_ids"]
+    with pytest.warns(FutureWarning, match="text_target"), nllb.as_target_tokenizer():
+        assert nllb("hallo")["input_ids"] == labels
+    assert nllb("hallo")["input_ids"] != labels
+    with pytest.warns(FutureWarning, match="text_target"):
+        batch = nllb.prepare_seq2seq_batch(["hello"], ["hallo"], tgt_lang="deu_Latn")
+    assert batch["labels"] == [labels]
+    assert nllb.sanitize_special_tokens() == 0
