@@ -15,7 +15,7 @@ from . import registry
 
 _logger = get_logger(__name__)
 
-# Parts of a checkpoint that its own architecture may lack without harm to any task.
+# What a headless model's results do not show, and many files lack.
 _UNUSED = ("pooler.",)
 
 
@@ -86,8 +86,8 @@ def pipeline(
     if dtype is not None:
         options["torch_dtype"] = dtype
 
-    task = _task_of(model, where) if task is None else task
-    normalized, entry, languages = registry.check_task(task)
+    name_of_task = _task_of(model, where) if task is None else task
+    normalized, entry, languages = registry.check_task(name_of_task)
     chosen_class = pipeline_class or registry.load_class(entry)
     default = model is None
     if default:
@@ -97,19 +97,22 @@ def pipeline(
         if hasattr(chosen_class, "prepare"):  # more files than a model's and a tokenizer's
             model, where, kwargs = chosen_class.prepare(model, where, kwargs)
         if isinstance(model, str):
-            model = _load_model(task, entry, model, config, where, options, allow_missing)
-        if tokenizer is None or isinstance(tokenizer, (str, tuple, os.PathLike)):
+            model = _load_model(name_of_task, entry, model, config, where, options, allow_missing)
+        wanted = tokenizer is None and getattr(chosen_class, "_load_tokenizer", True)
+        if wanted or isinstance(tokenizer, (str, tuple, os.PathLike)):
             tokenizer = _load_tokenizer(tokenizer, name and model, config, where)
     except hub.HubError as error:
-        raise _unreachable(task, name, error) if default else error from None
-    task = _translation_task(task, model.config)
+        raise _unreachable(name_of_task, name, error) if default else error from None
+    name_of_task = _translation_task(name_of_task, model.config)
     parts = {
         "feature_extractor": feature_extractor,
         "image_processor": image_processor,
         "processor": processor,
     }
     kwargs |= {part: x for part, x in parts.items() if x is not None}
-    return chosen_class(model=model, tokenizer=tokenizer, task=task, device=device, **kwargs)
+    return chosen_class(
+        model=model, tokenizer=tokenizer, task=name_of_task, device=device, **kwargs
+    )
 
 
 def _task_of(model: Any, where: dict[str, Any]) -> str:
@@ -168,6 +171,11 @@ def _default(
         raise ValueError(f"{task} has no default model: name one, pipeline({task!r}, model)")
     model, pinned = default
     revision = where.get("revision") or pinned or "main"
+    cached = lambda revision: hub.list_cached(
+        model, revision=revision, cache_dir=where.get("cache_dir")
+    )
+    if "revision" not in where and not cached(revision) and "config.json" in cached(None):
+        revision = "main"  # what is at hand: releases before 4.45 fetched it in spite of the pin
     _logger.warning(
         f"No model was supplied, defaulted to {model} and revision {revision} "
         f"(https://huggingface.co/{model}).\nUsing a pipeline without specifying a model name and "
@@ -200,7 +208,9 @@ def _load_model(
     model, report = chosen.from_pretrained(
         name, config=config, output_loading_info=True, **where, **options
     )
-    missing = [n for n in report["missing_keys"] if not any(part in n for part in _UNUSED)]
+    missing = report["missing_keys"]
+    if entry["models"] == ("base",):
+        missing = [name for name in missing if not name.startswith(_UNUSED)]
     if missing and not allow_missing:
         raise ValueError(
             f"{name} has no weights for {', '.join(missing)} of {type(model).__name__}, which "

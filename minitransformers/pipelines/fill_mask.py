@@ -108,7 +108,7 @@ class FillMaskPipeline(Pipeline):
         probabilities = softmax(model_outputs["logits"][0, masks])
         candidates = np.arange(probabilities.shape[1]) if target_ids is None else target_ids
         probabilities = probabilities[:, candidates]
-        best = np.argsort(-probabilities, axis=-1, kind="stable")[:, :top_k]
+        best = _best(probabilities, top_k)
         results = [
             [
                 self._proposition(ids, mask, int(candidates[i]), float(row[i]), len(masks) == 1)
@@ -129,3 +129,11 @@ class FillMaskPipeline(Pipeline):
         sequence = self.tokenizer.decode(filled, skip_special_tokens=single)
         token_str = self.tokenizer.decode([token])
         return {"score": score, "token": token, "token_str": token_str, "sequence": sequence}
+
+
+def _best(x: np.ndarray, k: int) -> np.ndarray:
+    """The places of the k greatest in each row, the greatest first. (rows, n) -> (rows, k)"""
+    k = min(k, x.shape[1])
+    found = np.sort(np.argpartition(-x, k - 1, axis=-1)[:, :k], axis=-1)
+    order = np.argsort(-np.take_along_axis(x, found, axis=-1), axis=-1, kind="stable")
+    return np.take_along_axis(found, order, axis=-1)

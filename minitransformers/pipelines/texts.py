@@ -76,6 +76,8 @@ def encode(pipe: Any, text: Any, text_pair: Any = None, **options: Any) -> Any:
     encoded = pipe.tokenizer(text, text_pair, **options)
     limit = longest_input(pipe.model)
     length = encoded["input_ids"].shape[-1]
+    if not length:
+        raise ValueError(f"{pipe.task}: the text {text!r} has no tokens")
     if limit is None or length <= limit or options.get("truncation") not in (None, False):
         return encoded
     warn_of_cut(pipe, length, limit, "pass truncation and max_length")

@@ -31,8 +31,7 @@ def plain(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         return [plain(value) for value in x]
     if hasattr(x, "tolist"):
-        x = np.asarray(x).tolist()
-        return plain(x) if isinstance(x, list) else plain(x)
+        return plain(np.asarray(x).tolist())
     return float(f"{x:.6g}") if isinstance(x, float) else x
 
 

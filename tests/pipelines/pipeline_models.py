@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import tiny
+
 import minitransformers
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -86,7 +87,9 @@ MODELS: dict[str, tuple] = {
         "wordpiece", "BertForSequenceClassification", "BertConfig",
         _BERT | _labels(["BAD", "SO-SO", "GOOD"]), 2,
     ),
-    "one-class": ("wordpiece", "BertForSequenceClassification", "BertConfig", _BERT | _labels(["X"]), 3),
+    "one-class": (
+        "wordpiece", "BertForSequenceClassification", "BertConfig", _BERT | _labels(["X"]), 3,
+    ),
     "many-classes": (
         "wordpiece", "BertForSequenceClassification", "BertConfig",
         _BERT | _labels(["A", "B", "C", "D"]) | {"problem_type": "multi_label_classification"}, 4,
@@ -118,8 +121,8 @@ MODELS: dict[str, tuple] = {
     ),
     "t5": ("unigram", "T5ForConditionalGeneration", "T5Config", _T5, 14),
     "t5-tasks": (
-        "unigram", "T5ForConditionalGeneration", "T5Config", _T5 | {"task_specific_params": _T5_TASKS},
-        14,
+        "unigram", "T5ForConditionalGeneration", "T5Config",
+        _T5 | {"task_specific_params": _T5_TASKS}, 14,
     ),
 }  # fmt: skip
 

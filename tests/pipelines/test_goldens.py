@@ -5,26 +5,16 @@ from __future__ import annotations
 import copy
 import gzip
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import pipeline_models
+import pytest
 from pipeline_cases import GROUPS
 
 from minitransformers import pipeline
 
 ANSWERS = json.loads(gzip.decompress((pipeline_models.GOLDEN / "pipelines.json.gz").read_bytes()))
-
-
-@pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("checkpoints")
 
 
 def check(found: Any, wanted: Any, where: str) -> None:
@@ -49,7 +39,7 @@ def check(found: Any, wanted: Any, where: str) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_answers_as_the_reference(group, checkpoints):
+def test_answers_as_the_reference(group, folder):
     made: dict = {}
     assert len(GROUPS[group]) == len(ANSWERS[group]), "run tests/golden/make_pipelines.py"
     failed = []
@@ -60,7 +50,7 @@ def test_answers_as_the_reference(group, checkpoints):
         key = (task, model, json.dumps(init))
         try:
             if key not in made:
-                made[key] = pipeline(task, pipeline_models.build(checkpoints, model), **init)
+                made[key] = pipeline(task, folder(model), **init)
             found = made[key](*copy.deepcopy(args), **copy.deepcopy(kwargs))
             check(found, wanted, "result")
         except Exception as error:
