@@ -127,4 +127,6 @@ def keeps_attentions(name: str, inputs: dict) -> bool:
 def options(name: str, inputs: dict) -> dict[str, Any]:
     """The keywords of the call: everything is asked for, unless the case says otherwise."""
     kept = {"output_hidden_states": True, "output_attentions": keeps_attentions(name, inputs)}
+    if name.startswith("FNet"):  # there is no attention
+        del kept["output_attentions"]
     return kept | inputs

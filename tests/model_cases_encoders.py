@@ -82,4 +82,25 @@ CASES: dict[str, tuple[str, dict, dict]] = {
     **encoder("deberta", "Deberta"),
     **encoder("deberta", "Deberta", {" left": LEFT}, max_relative_positions=4, pos_att_type="c2p",
               embedding_size=8),
+    **encoder("esm", "Esm"),
+    **encoder("esm", "Esm", {" left": LEFT}, position_embedding_type="absolute",
+              emb_layer_norm_before=True),
+    **encoder("convbert", "ConvBert"),
+    **encoder("convbert", "ConvBert", {" left": LEFT}, num_groups=2, embedding_size=12),
+    **encoder("mobilebert", "MobileBert"),
+    **encoder("mobilebert", "MobileBert", {" left": LEFT}, use_bottleneck=False),
+    **encoder("mobilebert", "MobileBert", {" left": LEFT}, normalization_type="layer_norm",
+              trigram_input=False, use_bottleneck_attention=True, classifier_activation=False),
+    **pretraining("mobilebert", "MobileBertForPreTraining", labels=LABELS,
+                  next_sentence_label=FEW % 2),
+    **pretraining("mobilebert", "MobileBertForNextSentencePrediction", labels=FEW % 2),
+    # whose attentions in the reference are scores, not probabilities
+    **{case: (name, fields, inputs | {"output_attentions": False})
+       for case, (name, fields, inputs) in encoder("squeezebert", "SqueezeBert").items()},
+    **{case: (name, fields, {k: v for k, v in inputs.items()
+                             if k not in ("attention_mask", "output_attentions")})
+       for case, (name, fields, inputs) in (
+           encoder("fnet", "FNet", {" right": RIGHT})
+           | pretraining("fnet", "FNetForPreTraining", labels=LABELS, next_sentence_label=FEW % 2)
+           | pretraining("fnet", "FNetForNextSentencePrediction", labels=FEW % 2)).items()},
 }  # fmt: skip

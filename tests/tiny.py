@@ -6,6 +6,11 @@ import zlib
 
 import numpy as np
 
+DECODER = dict(
+    vocab_size=37, hidden_size=16, intermediate_size=20, num_hidden_layers=2,
+    num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
+)  # fmt: skip
+
 # Dimensions small enough for a golden file, uneven enough to catch swapped axes.
 CONFIGS: dict[str, dict] = {
     "bert": dict(
@@ -102,10 +107,64 @@ CONFIGS: dict[str, dict] = {
         decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16,
         max_position_embeddings=24, forced_eos_token_id=None,
     ),
+    "llama": DECODER | dict(pad_token_id=0),
+    "mistral": DECODER | dict(pad_token_id=0, sliding_window=4),
+    "qwen2": DECODER | dict(
+        pad_token_id=0, use_sliding_window=True, sliding_window=4, max_window_layers=1,
+    ),
+    "gemma": DECODER | dict(head_dim=6, eos_token_id=2),
+    "gemma2": DECODER | dict(
+        head_dim=6, query_pre_attn_scalar=5, sliding_window=4, attn_logit_softcapping=1.5,
+        final_logit_softcapping=2.0, eos_token_id=2,
+    ),
+    "gemma3_text": DECODER | dict(
+        head_dim=6, query_pre_attn_scalar=5, sliding_window=4, eos_token_id=2,
+        layer_types=["sliding_attention", "full_attention"],
+    ),
+    "mixtral": DECODER | dict(pad_token_id=0, sliding_window=4, num_local_experts=4),
+    "olmo2": DECODER | dict(pad_token_id=0, eos_token_id=2),
+    "phi3": DECODER | dict(pad_token_id=0, eos_token_id=2, sliding_window=4),
+    "qwen3": DECODER | dict(
+        pad_token_id=0, head_dim=6, use_sliding_window=True, sliding_window=4,
+        max_window_layers=1,
+    ),
+    "smollm3": DECODER | dict(
+        pad_token_id=0, eos_token_id=2, bos_token_id=1, no_rope_layers=[0, 1],
+        use_sliding_window=True, sliding_window=4,
+    ),
+    "stablelm": DECODER | dict(pad_token_id=0, partial_rotary_factor=0.5, eos_token_id=2),
     "umt5": dict(
         vocab_size=37, d_model=12, d_kv=4, d_ff=20, num_layers=2, num_heads=2,
         num_decoder_layers=3, relative_attention_num_buckets=8,
         relative_attention_max_distance=16, eos_token_id=2,
+    ),
+    "squeezebert": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24, embedding_size=12, q_groups=2, k_groups=1,
+        v_groups=3, post_attention_groups=2,
+    ),
+    "mobilebert": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24, embedding_size=8, intra_bottleneck_size=6,
+        num_feedforward_networks=3,
+    ),
+    "convbert": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=20, max_position_embeddings=24, embedding_size=8, conv_kernel_size=3,
+    ),
+    "esm": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24, pad_token_id=1, mask_token_id=3,
+        position_embedding_type="rotary", token_dropout=True,
+    ),
+    "fnet": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, intermediate_size=20,
+        max_position_embeddings=24,
+    ),
+    "modernbert": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=4, num_attention_heads=3,
+        intermediate_size=20, local_attention=4, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        cls_token_id=1, sep_token_id=2,
     ),
 }  # fmt: skip
 

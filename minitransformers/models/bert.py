@@ -59,7 +59,8 @@ class BertEmbeddings(Module):
         self.token_type_embeddings = Embedding(config.type_vocab_size, n)
         self.LayerNorm = LayerNorm(n, config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
-        self.absolute = config.position_embedding_type == "absolute"
+        kind = getattr(config, "position_embedding_type", "absolute")
+        self.absolute = kind == "absolute"
 
     def __call__(self, x: Any, token_type_ids: Any, positions: np.ndarray) -> Any:
         types = np.zeros((1, 1), np.int64) if token_type_ids is None else token_type_ids

@@ -119,18 +119,34 @@ def classifier_dropout(config: Any) -> Dropout:
 
 
 class ForCausalLM(Head):
-    """Logits of the next token: a Linear `lm_head` without bias."""
+    """Logits of the next token: a Linear.
+
+    head: its attribute; head_bias: whether it has a bias
+    """
 
     output_class = CausalLMOutputWithPast
     generates = True
     tied = {}
+    head: ClassVar[str] = "lm_head"
+    head_bias: ClassVar[bool] = False
 
     def __init__(self, config: Any):
         super().__init__(config)
-        self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
+        setattr(self, self.head, Linear(self.width(config), config.vocab_size, self.head_bias))
+
+    def width(self, config: Any) -> int:
+        """Of what the headless model returns."""
+        return config.hidden_size
+
+    def get_output_embeddings(self) -> Any:
+        return getattr(self, self.head)
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
-        return {"logits": self.lm_head(state.tail(self.hidden(state, **inputs)))}
+        return {"logits": self.logits(state.tail(self.hidden(state, **inputs)))}
+
+    def logits(self, x: Any) -> Any:
+        """(batch, seq, hidden) -> (batch, seq, vocab)"""
+        return self.get_output_embeddings()(x)
 
     def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
         return {"loss": next_token_loss(values["logits"], labels)}
@@ -196,34 +212,37 @@ class CausalForSequenceClassification(Head):
 
 
 class ForTokenClassification(Head):
-    """A label for each token: dropout and a Linear `classifier`."""
+    """A label for each token: dropout and a Linear. classifier_name: its attribute"""
 
     output_class = TokenClassifierOutput
+    classifier_name: ClassVar[str] = "classifier"
 
     def __init__(self, config: Any):
         super().__init__(config)
         self.dropout = classifier_dropout(config)
-        self.classifier = Linear(config.hidden_size, config.num_labels)
+        setattr(self, self.classifier_name, Linear(config.hidden_size, config.num_labels))
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
-        return {"logits": self.classifier(self.dropout(self.hidden(state, **inputs)))}
+        x = self.dropout(self.hidden(state, **inputs))
+        return {"logits": getattr(self, self.classifier_name)(x)}
 
     def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
         return {"loss": token_loss(values["logits"], labels)}
 
 
 class ForQuestionAnswering(Head):
-    """Start and end of the answer: a Linear `qa_outputs` with two outputs."""
+    """Start and end of the answer: a Linear with two outputs. outputs_name: its attribute"""
 
     output_class = QuestionAnsweringModelOutput
     targets = ("start_positions", "end_positions")
+    outputs_name: ClassVar[str] = "qa_outputs"
 
     def __init__(self, config: Any):
         super().__init__(config)
-        self.qa_outputs = Linear(config.hidden_size, 2)
+        setattr(self, self.outputs_name, Linear(config.hidden_size, 2))
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
-        logits = self.qa_outputs(self.hidden(state, **inputs))
+        logits = getattr(self, self.outputs_name)(self.hidden(state, **inputs))
         return {"start_logits": logits[:, :, 0], "end_logits": logits[:, :, 1]}
 
     def loss(

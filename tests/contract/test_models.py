@@ -18,6 +18,8 @@ from minitransformers.models import auto
 ALL = sorted({(kind, name) for kind, t in auto.MODELS.items() for name in t.values()} - set())
 ALL = [(kind, name) for kind, name in ALL if not name.endswith("Config")]
 ALL.append(("gpt2", "GPT2DoubleHeadsModel"))
+# convolutions, trigrams and Fourier transforms see padding, as where the checkpoints were trained
+SEES_PADDING = ("convbert", "fnet", "mobilebert")
 IDS = np.array([[5, 6, 7, 8, 9, 2], [3, 4, 11, 12, 13, 2]])
 
 
@@ -53,7 +55,7 @@ models = pytest.mark.parametrize(("kind", "name"), ALL, ids=[name for _, name in
 @models
 def test_float32_and_inputs_untouched(kind: str, name: str) -> None:
     model = build(kind, name)
-    inputs = inputs_of(model, attention_mask=None)
+    inputs = inputs_of(model)
     copies = {k: None if v is None else v.copy() for k, v in inputs.items()}
     out = model(**inputs, output_hidden_states=True, output_attentions=True)
     for field, value in out.items():
@@ -76,6 +78,8 @@ def test_a_row_of_a_batch_is_the_row_alone(kind: str, name: str) -> None:
 @models
 def test_padding_on_the_right_changes_nothing(kind: str, name: str) -> None:
     model = build(kind, name)
+    if kind in SEES_PADDING:
+        pytest.skip("sees its neighbours, padding or not")
     plain = model(**inputs_of(model))
     pad = model.config.pad_token_id or 0
     padded = np.pad(IDS, ((0, 0), (0, 2)), constant_values=pad)
@@ -103,6 +107,8 @@ def test_padding_on_the_left_with_positions_changes_nothing(kind: str, name: str
         pytest.skip("reads its first token")
     if name.endswith("ForSequenceClassification"):
         pytest.skip("looks for padding on the right")
+    if kind in SEES_PADDING:
+        pytest.skip("sees its neighbours, padding or not")
     padded = np.pad(IDS, ((0, 0), (2, 0)))
     positions = np.maximum(np.arange(8) - 2, 0)[None]
     got = model(input_ids=padded, attention_mask=(padded != 0) * 1, position_ids=positions)
@@ -171,7 +177,7 @@ def test_hidden_states_attentions_and_tuples(kind: str, name: str) -> None:
         assert len(out.encoder_hidden_states) == model.config.num_hidden_layers + 1
         assert len(out.cross_attentions) == layers
     assert len(out[f"{prefix}hidden_states"]) == layers + 1
-    for p in out[f"{prefix}attentions"]:
+    for p in out.get(f"{prefix}attentions", ()):
         np.testing.assert_allclose(p.sum(-1), 1, atol=1e-5)
     as_tuple = model(**inputs_of(model), return_dict=False)
     assert isinstance(as_tuple, tuple)
@@ -185,6 +191,8 @@ def test_embeddings_given_as_inputs(kind: str, name: str) -> None:
     model = build(kind, name)
     if name.endswith(("ForSequenceClassification", "DoubleHeadsModel")):
         pytest.skip("looks for padding in the ids")
+    if getattr(model.config, "token_dropout", False):
+        pytest.skip("looks for mask tokens in the ids")
     inputs = inputs_of(model)
     table = model.get_input_embeddings()
     embedded = dict(inputs)
@@ -193,7 +201,7 @@ def test_embeddings_given_as_inputs(kind: str, name: str) -> None:
         embedded["decoder_input_ids"] = model.complete(dict(inputs), {})["decoder_input_ids"]
     np.testing.assert_array_equal(first(model(**embedded)), first(model(**inputs)))
     with pytest.raises(ValueError, match=r"either .*input_ids or .*inputs_embeds|reads input_ids"):
-        model(**({k: v for k, v in inputs.items() if k != "input_ids"} or {"attention_mask": None}))
+        model(**{k: v for k, v in inputs.items() if k != "input_ids"})
 
 
 @models

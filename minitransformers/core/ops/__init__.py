@@ -13,10 +13,11 @@ from .activations import (
     relu,
     sigmoid,
     silu,
+    softmax,
     tanh,
 )
 from .attention import attention
-from .conv import convolution
+from .conv import convolution, fourier, windows
 from .embedding import embedding
 from .linear import conv1d, einsum, linear
 from .loss import bce_with_logits, cross_entropy, mse
@@ -49,6 +50,7 @@ __all__ = [
     "dropout",
     "einsum",
     "embedding",
+    "fourier",
     "gelu",
     "gelu_new",
     "getitem",
@@ -67,8 +69,10 @@ __all__ = [
     "rotary_table",
     "sigmoid",
     "silu",
+    "softmax",
     "split",
     "split_heads",
     "tanh",
     "transpose",
+    "windows",
 ]

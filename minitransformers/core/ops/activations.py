@@ -180,6 +180,19 @@ def _(out, g):
 
 
 @primitive
+def softmax(x):
+    """exp(x) over its sum along the last axis."""
+    out = np.exp(x - x.max(-1, keepdims=True))
+    out /= out.sum(-1, keepdims=True)
+    return out, out
+
+
+@softmax.defvjp
+def _(out, g):
+    return (out * (g - (g * out).sum(-1, keepdims=True)),)
+
+
+@primitive
 def identity(x):
     """x itself, for configurations that name the activation "linear"."""
     return x, None

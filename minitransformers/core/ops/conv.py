@@ -1,4 +1,4 @@
-"""Convolution along the sequence."""
+"""Convolution and Fourier transform along the sequence."""
 
 from __future__ import annotations
 
@@ -7,11 +7,27 @@ import numpy as np
 from ..primitive import primitive
 
 
-def _windows(x, kernel):
-    """(batch, seq, channels) -> (batch, seq, channels, kernel), zeros beyond both ends"""
+@primitive
+def windows(x, *, kernel):
+    """Each position with its neighbours, `kernel` in all, zeros beyond both ends.
+
+    x: (batch, seq, channels) -> (batch, seq, channels, kernel). Raises ValueError if that is even
+    """
+    if kernel % 2 == 0:
+        raise ValueError(f"a kernel of {kernel} positions has no middle: it must be odd")
     side = kernel // 2
     padded = np.pad(x, ((0, 0), (side, side), (0, 0)))
-    return np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=1)
+    return np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=1), None
+
+
+@windows.defvjp
+def _(saved, g):
+    batch, seq, channels, kernel = g.shape
+    gx = np.zeros((batch, seq + kernel - 1, channels), g.dtype)
+    for offset in range(kernel):
+        gx[:, offset : offset + seq] += g[..., offset]
+    side = kernel // 2
+    return (gx[:, side : side + seq],)
 
 
 @primitive
@@ -23,10 +39,8 @@ def convolution(x, weight, bias=None, *, groups=1):
     -> (batch, seq, out)
     """
     out, _, kernel = weight.shape
-    if kernel % 2 == 0:
-        raise ValueError(f"a kernel of {kernel} positions has no middle: it must be odd")
     batch, seq, _ = x.shape
-    columns = _windows(x, kernel).reshape(batch * seq, groups, -1).swapaxes(0, 1)
+    columns = windows(x, kernel=kernel).reshape(batch * seq, groups, -1).swapaxes(0, 1)
     matrices = weight.reshape(groups, out // groups, -1)
     result = (columns @ matrices.swapaxes(1, 2)).swapaxes(0, 1).reshape(batch, seq, out)
     if bias is not None:
@@ -43,8 +57,19 @@ def _(saved, g):
     gw = (rows.swapaxes(1, 2) @ columns).reshape(weight.shape)
     gcolumns = rows @ weight.reshape(groups, out // groups, -1)
     gcolumns = gcolumns.swapaxes(0, 1).reshape(batch, seq, channels, kernel)
-    side = kernel // 2
-    gx = np.zeros((batch, seq + 2 * side, channels), g.dtype)
-    for offset in range(kernel):
-        gx[:, offset : offset + seq] += gcolumns[..., offset]
-    return gx[:, side : side + seq], gw, g.sum((0, 1)) if biased else None
+    (gx,) = windows.vjp(None, gcolumns)
+    return gx, gw, g.sum((0, 1)) if biased else None
+
+
+@primitive
+def fourier(x):
+    """The real part of the Fourier transform over positions and channels.
+
+    x: (batch, seq, hidden) -> (batch, seq, hidden)
+    """
+    return np.fft.fft2(x).real.astype(x.dtype), None
+
+
+@fourier.defvjp
+def _(saved, g):
+    return (np.fft.fft2(g).real.astype(g.dtype),)  # a symmetric matrix
