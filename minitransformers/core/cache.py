@@ -26,11 +26,16 @@ class _Buffer:
     def __init__(self, k: np.ndarray, v: np.ndarray, used: int = 0):
         self.k, self.v, self.used, self.shared = k, v, used, False
 
-    def moved(self, rows: Any, length: int, capacity: int) -> _Buffer:
-        """A private copy of the first `length` positions of the rows `rows`."""
+    def moved(self, rows: Any, start: int, stop: int, capacity: int) -> _Buffer:
+        """A private copy of the slots from `start` to `stop` of the rows `rows`."""
         k, v = (_allocate(x[rows], capacity) for x in (self.k, self.v))
-        k[:, :, :length], v[:, :, :length] = self.k[rows, :, :length], self.v[rows, :, :length]
-        return _Buffer(k, v, length)
+        n = stop - start
+        k[:, :, :n], v[:, :, :n] = self.k[rows, :, start:stop], self.v[rows, :, start:stop]
+        return _Buffer(k, v, n)
+
+
+def _stepped(positions: int) -> int:
+    return -(-positions // _STEP) * _STEP
 
 
 def _allocate(like: np.ndarray, capacity: int) -> np.ndarray:
@@ -39,65 +44,105 @@ def _allocate(like: np.ndarray, capacity: int) -> np.ndarray:
 
 
 class _Layer:
-    """Keys and values of one attention layer: (batch, kv_heads, length, head_dim) each."""
+    """Keys and values of one attention layer: (batch, kv_heads, length, head_dim) each.
 
-    __slots__ = ("buffer", "length", "traced")
+    length: positions seen; forgotten: how many of them no later query can see, dropped when the
+    buffer was full. A layer without a window forgets none.
+    """
+
+    __slots__ = ("buffer", "forgotten", "length", "traced")
 
     def __init__(self) -> None:
         self.buffer: _Buffer | None = None
-        self.length = 0
+        self.length = self.forgotten = 0
         self.traced: tuple[Any, Any] | None = None  # keys and values under differentiation
 
-    def append(self, k: Any, v: Any, reserve: int) -> tuple[Any, Any]:
+    def append(self, k: Any, v: Any, reserve: int, window: int | None) -> tuple[Any, Any]:
+        new = k.shape[2]
         if type(k) is Tensor or self.traced is not None:
-            return self._append_traced(k, v)
-        start, end = self.length, self.length + k.shape[2]
-        buffer = self.buffer
+            k, v = self._append_traced(k, v)
+        else:
+            k, v = self._append(k, v, reserve, window)
+        first = 0 if window is None else max(0, k.shape[2] - (window - 1 + new))
+        return (k[:, :, first:], v[:, :, first:]) if first else (k, v)
+
+    def _append(self, k: Any, v: Any, reserve: int, window: int | None) -> tuple[Any, Any]:
+        buffer, new = self.buffer, k.shape[2]
+        if window is not None:
+            reserve = min(reserve, window + 2 * _STEP)
+        start = self.length - self.forgotten
         if buffer is None:
-            capacity = max(reserve, -(-end // _STEP) * _STEP)
+            capacity = max(reserve, _stepped(new))
             buffer = _Buffer(_allocate(k, capacity), _allocate(v, capacity))
-        elif end > buffer.k.shape[2] or buffer.used != start:
-            capacity = max(reserve, -(-end // _STEP) * _STEP, start + start // 2)
-            buffer = buffer.moved(slice(None), start, capacity)
+        elif start + new > buffer.k.shape[2] or buffer.used != start:
+            # one step more than the window is kept, for `crop`
+            drop = 0 if window is None else max(0, start - window - _STEP)
+            kept = start - drop
+            capacity = max(reserve, _stepped(kept + new), kept + kept // 2)
+            buffer = buffer.moved(slice(None), drop, start, capacity)
+            self.forgotten, start = self.forgotten + drop, kept
+        end = start + new
         buffer.k[:, :, start:end], buffer.v[:, :, start:end] = k, v
-        buffer.used, self.length, self.buffer = end, end, buffer
+        buffer.used, self.length, self.buffer = end, self.length + new, buffer
         return buffer.k[:, :, :end], buffer.v[:, :, :end]
 
     def _append_traced(self, k: Any, v: Any) -> tuple[Any, Any]:
+        new = k.shape[2]
         if self.length:
-            past = self.traced or self.pair()
-            k, v = (ops.concatenate(old, new, axis=2) for old, new in zip(past, (k, v)))
-        self.traced, self.length = (k, v), k.shape[2]
+            k, v = (ops.concatenate(old, x, axis=2) for old, x in zip(self.pair(), (k, v)))
+        self.traced, self.length = (k, v), self.length + new
         return k, v
 
     def pair(self) -> tuple[Any, Any]:
         if self.traced is not None:
             return self.traced
         assert self.buffer is not None
-        return self.buffer.k[:, :, : self.length], self.buffer.v[:, :, : self.length]
+        used = self.length - self.forgotten
+        return self.buffer.k[:, :, :used], self.buffer.v[:, :, :used]
 
     def fork(self) -> _Layer:
         other = _Layer()
-        other.buffer, other.length, other.traced = self.buffer, self.length, self.traced
+        other.buffer, other.traced = self.buffer, self.traced
+        other.length, other.forgotten = self.length, self.forgotten
         if self.buffer is not None:
             self.buffer.shared = True
         return other
 
     def crop(self, length: int) -> None:
-        self.length = min(length, self.length)
+        if length >= self.length:
+            return
+        if self.forgotten and length < self.length - _STEP:
+            raise ValueError(
+                f"a cache of {self.length} positions cannot be cropped to {length}: its layers "
+                f"with a window have forgotten {self.forgotten} positions"
+            )
+        self.length = length
         if self.buffer is not None and not self.buffer.shared:
-            self.buffer.used = self.length
+            self.buffer.used = length - self.forgotten
 
     def select(self, rows: np.ndarray, start: int) -> None:
         assert self.buffer is not None
-        buffer, length = self.buffer, self.length
+        buffer, length = self.buffer, self.length - self.forgotten
+        start = max(0, start - self.forgotten)
         if buffer.shared or len(rows) != len(buffer.k):
-            self.buffer = buffer.moved(rows, length, buffer.k.shape[2])
+            self.buffer = buffer.moved(rows, 0, length, buffer.k.shape[2])
             return
         changed = np.flatnonzero(rows != np.arange(len(rows)))
         source = rows[changed]
         for x in (buffer.k, buffer.v):
             x[changed, :, start:length] = x[source, :, start:length]
+
+
+def _stacked(parts: list[np.ndarray], length: int) -> np.ndarray:
+    """The last `length` positions of arrays (rows, heads, n, head_dim), zeros before short ones."""
+    rows = sum(len(x) for x in parts)
+    out = np.zeros((rows, parts[0].shape[1], length, parts[0].shape[3]), parts[0].dtype)
+    at = 0
+    for x in parts:
+        n = min(x.shape[2], length)
+        out[at : at + len(x), :, length - n :] = x[:, :, x.shape[2] - n :]
+        at += len(x)
+    return out
 
 
 class KVCache:
@@ -133,11 +178,15 @@ class KVCache:
         """The reference's name of `length`."""
         return self.layers[layer_idx].length if layer_idx < len(self.layers) else 0
 
-    def append(self, layer: int, k: Any, v: Any) -> tuple[Any, Any]:
-        """Add positions to a layer. k, v: (batch, kv_heads, seq, head_dim) -> all so far"""
+    def append(self, layer: int, k: Any, v: Any, window: int | None = None) -> tuple[Any, Any]:
+        """Add positions to a layer. k, v: (batch, kv_heads, seq, head_dim) -> all so far
+
+        window: only so many of the latest positions are seen by a query. Then those that no new
+        query sees are left out, and in time forgotten: memory stays bounded, however long the text
+        """
         while len(self.layers) <= layer:
             self.layers.append(_Layer())
-        return self.layers[layer].append(k, v, self.reserve)
+        return self.layers[layer].append(k, v, self.reserve, window)
 
     def fork(self) -> KVCache:
         """A continuation that leaves this cache as it is, sharing what both have."""
@@ -147,7 +196,10 @@ class KVCache:
         return other
 
     def crop(self, length: int) -> None:
-        """Forget the positions from `length` on."""
+        """Forget the positions from `length` on.
+
+        Raises ValueError where a layer with a window no longer holds what they would see.
+        """
         for layer in self.layers:
             layer.crop(length)
 
@@ -161,6 +213,20 @@ class KVCache:
             layer.select(rows, start)
         if not start:
             self.source = {i: (k[rows], v[rows]) for i, (k, v) in self.source.items()}
+
+    @classmethod
+    def joined(cls, parts: list[tuple[KVCache, np.ndarray]], length: int) -> KVCache:
+        """Rows of several caches in one, aligned at their last positions.
+
+        parts: (cache, rows of it) each; length: positions to keep, zeros before what a part has
+        """
+        new = cls(max(cache.reserve for cache, _ in parts))
+        for i in range(len(parts[0][0])):
+            held = [tuple(x[rows] for x in cache.layers[i].pair()) for cache, rows in parts]
+            kept = min(length, max(k.shape[2] for k, _ in held))
+            new.append(i, *(_stacked([pair[j] for pair in held], kept) for j in (0, 1)))
+            new.layers[i].forgotten, new.layers[i].length = length - kept, length
+        return new
 
     def __len__(self) -> int:
         return len(self.layers)

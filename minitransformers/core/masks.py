@@ -15,7 +15,7 @@ class Mask:
     """What `seq` queries may see of `total` keys, the last `seq` of which are their own positions.
 
     causal: a query sees no key after it
-    window: a query sees only the `window` latest of those keys
+    window: a query sees only keys less than `window` positions away
     padding: (batch, total), false where a key is padding
     allowed: (batch, 1 or heads, seq, total), false where a query may not see a key
     """
@@ -36,6 +36,7 @@ class Mask:
         self.padding = None if padding is None or padding.all() else padding
         self.allowed = allowed
         self._additive: np.ndarray | None = None
+        self._narrow: dict[int, Mask] = {}
 
     @classmethod
     def of(cls, mask: Any, seq: int, total: int, **how: Any) -> Mask:
@@ -58,6 +59,25 @@ class Mask:
             f"({total - seq} cached and {seq} new): it must be (batch, {total}), "
             f"(batch, {seq}, {total}) or (batch, heads, {seq}, {total})"
         )
+
+    def within(self, window: int | None) -> Mask:
+        """The same, of only keys less than `window` away from each query; made once for all layers.
+
+        Keys that no query sees are left out: the last min(total, window - 1 + seq) remain.
+        """
+        if window is None or self.total <= window:
+            return self
+        if window not in self._narrow:
+            n = min(self.total, window - 1 + self.seq)
+            self._narrow[window] = Mask(
+                self.seq,
+                n,
+                causal=self.causal,
+                window=window,
+                padding=None if self.padding is None else self.padding[:, -n:],
+                allowed=None if self.allowed is None else self.allowed[..., -n:],
+            )
+        return self._narrow[window]
 
     def additive(self) -> np.ndarray | None:
         """What to add to scores; None where nothing is hidden.
@@ -82,7 +102,7 @@ class Mask:
             behind = np.arange(self.total - self.seq, self.total)[:, None] - np.arange(self.total)
             shown = behind >= 0 if self.causal else np.ones_like(behind, bool)
             if self.window is not None:
-                shown &= behind < self.window
+                shown &= np.abs(behind) < self.window
             shown = shown[None, None]
         if self.padding is not None:
             shown = shown & self.padding[:, None, None]

@@ -21,11 +21,13 @@ class Generator:
     """A stream of random words with torch's ways of drawing from it."""
 
     def __init__(self, seed: int | None = None):
+        self._words = np.random.RandomState()
+        self._normal: float | None = None  # the second value of a Box-Muller pair, not yet used
         self.manual_seed(int.from_bytes(os.urandom(8), "little") if seed is None else seed)
 
     def manual_seed(self, seed: int) -> Generator:
-        self._words = np.random.RandomState(seed % 2**32)
-        self._normal: float | None = None  # the second value of a Box-Muller pair, not yet used
+        self._words.seed(seed % 2**32)
+        self._normal = None
         return self
 
     def get_state(self) -> tuple:

@@ -35,8 +35,12 @@ class State:
     ):
         self.cache = cache
         self.past = cache.length if cache is not None else 0
+        self.ids: Any = None  # (batch, seq) tokens, for positions that do not count padding
         self.mask: Mask | None = None
-        self.bias: Any = None  # (1, heads, seq, total), T5's position bias
+        self.bias: Any = None  # (1 or batch, heads, 1 or seq, total), T5's position bias or ALiBi
+        self.rope: tuple | None = None  # cosines and sines of the new positions' angles
+        self.ropes: tuple = ()  # several of them, of layers that turn differently
+        self.router_logits: list = []  # of mixtures of experts, (batch * seq, experts) a layer
         self.source: Any = None  # (batch, source, hidden) encoder output for cross-attention
         self.source_mask: Mask | None = None
         self.hidden_states: list | None = [] if hidden else None
@@ -81,10 +85,10 @@ class State:
         counted = input_ids != pad
         return (counted.cumsum(1) + self.past) * counted + pad
 
-    def look_back(self, x: Any, attention_mask: Any, window: int | None = None) -> None:
+    def look_back(self, x: Any, attention_mask: Any) -> None:
         """Let each position of x see itself and what came before it."""
         seq = x.shape[1]
-        self.mask = Mask.of(attention_mask, seq, self.past + seq, causal=True, window=window)
+        self.mask = Mask.of(attention_mask, seq, self.past + seq, causal=True)
 
     def look_around(self, x: Any, attention_mask: Any) -> None:
         """Let each position of x see all positions."""
@@ -101,6 +105,12 @@ class State:
                 rows = 1 if source_mask is None else np.shape(source_mask)[-2]
                 self.source_mask = Mask.of(source_mask, rows, keys)
 
+    def rotate(self, *parts: Any, interleaved: bool = False) -> tuple:
+        """Turn queries and keys by their positions' angles. parts: (batch, heads, seq, head_dim)"""
+        assert self.rope is not None
+        cos, sin = self.rope
+        return tuple(ops.rotary(x, cos=cos, sin=sin, interleaved=interleaved) for x in parts)
+
     def attend(
         self,
         layer: int,
@@ -110,18 +120,23 @@ class State:
         scale: float,
         drop: float = 0.0,
         bias: Callable[[Any], Any] | None = None,
+        window: int | None = None,
+        softcap: float | None = None,
     ) -> Any:
         """Self-attention of one layer: extend the cache, mask, mix.
 
         q: (batch, heads, seq, head_dim); k, v: (batch, kv_heads, seq, head_dim); drop: probability
         bias: keys of all positions -> what to add to the scores, instead of the state's bias
+        window: how many of the latest keys each query sees, None for all
+        softcap: see `ops.attention`
         -> (batch, heads, seq, head_dim)
         """
         if self.cache is not None:
-            k, v = self.cache.append(layer, k, v)
+            k, v = self.cache.append(layer, k, v, window)
         added = self.bias if bias is None else bias(k)
-        return self._mix(layer, q, k, v, scale, drop, self.mask, added, self.head_mask,
-                         self.attentions)  # fmt: skip
+        mask = None if self.mask is None else self.mask.within(window)
+        return self._mix(layer, q, k, v, scale, drop, mask, added, self.head_mask,
+                         self.attentions, softcap)  # fmt: skip
 
     def attend_source(
         self, layer: int, q: Any, project: Callable[[Any], tuple], scale: float, drop: float = 0.0
@@ -151,6 +166,7 @@ class State:
         bias: Any,
         head_mask: Any,
         keep: list | None,
+        softcap: float | None = None,
     ) -> Any:
         if drop:
             shape = (*q.shape[:3], k.shape[2])
@@ -161,6 +177,7 @@ class State:
             v,
             bias,
             scale=scale,
+            softcap=softcap,
             mask=None if mask is None else mask.additive(),
             drop=dropped if drop else None,
             head_mask=_head_factors(head_mask, layer),

@@ -105,28 +105,28 @@ def generate(
        With return_dict_in_generate, a record: see `generation.outputs`
     Raises ValueError for unknown keywords and for parameters that cannot work.
     """
-    generation = generate_steps(
-        model,
-        inputs,
-        generation_config,
-        logits_processor,
-        stopping_criteria,
-        prefix_allowed_tokens_fn,
-        assistant_model,
-        negative_prompt_ids,
-        negative_prompt_attention_mask,
-        **kwargs,
-    )
-    config = generation.config
-    if streamer is not None and config.num_beams > 1:
-        raise ValueError(
-            "`streamer` cannot be used with beam search (yet!). Make sure that `num_beams` is set "
-            "to 1."
-        )
-    kept = Kept(config)
     with feeding(streamer):
+        generation = generate_steps(
+            model,
+            inputs,
+            generation_config,
+            logits_processor,
+            stopping_criteria,
+            prefix_allowed_tokens_fn,
+            assistant_model,
+            negative_prompt_ids,
+            negative_prompt_attention_mask,
+            **kwargs,
+        )
+        config = generation.config
         if streamer is not None:
+            if config.num_beams > 1:
+                raise ValueError(
+                    "`streamer` cannot be used with beam search (yet!). Make sure that "
+                    "`num_beams` is set to 1."
+                )
             streamer.put(generation.state.prompt)
+        kept = Kept(config)
         for step in generation:
             kept.add(step)
             if streamer is not None:

@@ -178,6 +178,11 @@ def _drafts(
     if config.prompt_lookup_num_tokens is not None:
         n, ngram = config.prompt_lookup_num_tokens, config.max_matching_ngram_size
         return PromptLookup(n, ngram, request.eos, config.max_length)
+
+    def rebuild(parameters: Any, ids: np.ndarray) -> tuple[Any, Any]:
+        decoder_only = not assistant.config.is_encoder_decoder
+        return build(parameters, ids, ids if decoder_only else request.source)
+
     if assistant is None:
         assistant = model.first_layers(config.assistant_early_exit)
     if assistant_tokenizer is not None:
@@ -185,7 +190,9 @@ def _drafts(
 
         if tokenizer is None:
             raise ValueError("`assistant_tokenizer` needs `tokenizer`, the model's own, beside it")
-        return TranslatedDrafts(assistant, config, build, tokenizer, assistant_tokenizer, request)
+        return TranslatedDrafts(
+            assistant, config, rebuild, tokenizer, assistant_tokenizer, request.pad
+        )
     if assistant.config.is_encoder_decoder != model.config.is_encoder_decoder:
         raise ValueError(
             f"{type(assistant).__name__} cannot assist {type(model).__name__}: both must have an "
@@ -201,9 +208,5 @@ def _drafts(
     state = assistant.start(request.inputs, request.prompt, reserve=reserve)
     settings = assistant.generation_config
     pad = None if request.eos is None else request.pad
-
-    def rebuild(parameters: Any, ids: np.ndarray) -> tuple[Any, Any]:
-        decoder_only = not model.config.is_encoder_decoder
-        return build(parameters, ids, ids if decoder_only else request.source)
 
     return AssistantDrafts(state, config, rebuild, settings, pad)

@@ -39,7 +39,8 @@ def prepare(model: Any, ids: Any, config: GenerationConfig | None, kwargs: dict)
     _check_names(model, inputs)
     inputs = {n: _array(x) for n, x in inputs.items() if x is not None}
     main = _main_input(model, ids, inputs, parameters)
-    eos, pad = _special_tokens(model, parameters, "attention_mask" in inputs)
+    examples = 1 if main is None else len(main)
+    eos, pad = _special_tokens(model, parameters, "attention_mask" in inputs, examples)
     prompt, source = _prompt(model, main, inputs, parameters)
     _attention_mask(inputs, inputs.get("inputs_embeds"), source, eos, pad)
     if not model.config.is_encoder_decoder:
@@ -108,7 +109,7 @@ def _main_input(model: Any, ids: Any, inputs: dict[str, Any], config: Generation
 
 
 def _special_tokens(
-    model: Any, config: GenerationConfig, has_mask: bool
+    model: Any, config: GenerationConfig, has_mask: bool, examples: int
 ) -> tuple[np.ndarray | None, int | None]:
     """-> eos as an array or None, pad as an integer or None"""
     eos = None if config.eos_token_id is None else np.atleast_1d(config.eos_token_id)
@@ -119,7 +120,7 @@ def _special_tokens(
         )
     pad = config.pad_token_id
     if pad is None and eos is not None:
-        if not has_mask and not model.config.is_encoder_decoder:
+        if not has_mask and examples > 1 and not model.config.is_encoder_decoder:
             warning_once(
                 "The attention mask and the pad token id were not set, so padding cannot be told "
                 "from text. Please pass your input's `attention_mask` to obtain reliable results."

@@ -6,6 +6,7 @@ The loop knows a model only by `model.start(inputs) -> Decoding`, and a Decoding
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,30 @@ class Decoding:
         self._mask = None if self._mask is None else self._mask[rows]
         self._embeds = None if self._embeds is None else self._embeds[rows]
         self._positions = None if self._positions is None else self._positions[rows]
+
+    def joined(self, other: Decoding | None, rows: np.ndarray | None = None) -> Decoding:
+        """Some rows of this and all of another, aligned at their last positions.
+
+        rows: the rows to keep, all by default. Positions that are padding in every row are dropped.
+        """
+        parts = [(self, np.arange(len(self.seen())) if rows is None else rows)]
+        if other is not None:
+            parts.append((other, np.arange(len(other.seen()))))
+        length = max(int(part.seen()[kept].sum(-1).max()) for part, kept in parts)
+        new = copy.copy(self)
+        new.cache = KVCache.joined([(part.cache, kept) for part, kept in parts], length)
+        masks = [part.seen()[kept][:, -length:] for part, kept in parts]
+        new._mask = np.concatenate([np.pad(m, ((0, 0), (length - m.shape[1], 0))) for m in masks])
+        if new._mask.all():
+            new._mask = None
+        return new
+
+    def seen(self) -> np.ndarray:
+        """Which cached positions are text: (rows, length), 1 or 0"""
+        if self._mask is not None:
+            return self._mask[:, : self.length]
+        assert self.cache is not None
+        return np.ones((len(self.cache[0][0]), self.length), np.int64)
 
     def crop(self, length: int) -> None:
         """Forget the positions from `length` on."""

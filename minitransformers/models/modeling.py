@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import copyreg
 import operator
 import os
@@ -235,6 +236,40 @@ class PreTrainedModel(Module):
         from ..generation.generate import generate
 
         return generate(self, inputs, generation_config, **kwargs)
+
+    def compute_transition_scores(
+        self,
+        sequences: np.ndarray,
+        scores: tuple,
+        beam_indices: np.ndarray | None = None,
+        normalize_logits: bool = False,
+    ) -> np.ndarray:
+        """The score of each generated token; see `generation.generate`."""
+        from ..generation.generate import compute_transition_scores
+
+        return compute_transition_scores(sequences, scores, beam_indices, normalize_logits)
+
+    def first_layers(self, n: int) -> PreTrainedModel:
+        """This model without all but its first n layers, sharing its arrays (early exit).
+
+        Raises ValueError if it has no single list of layers, or not that many.
+        """
+        depth = self.config.num_hidden_layers
+        if not isinstance(n, int) or not 0 < n <= depth:
+            raise ValueError(f"assistant_early_exit must be from 1 to {depth} layers, not {n!r}")
+
+        def cut(module: Module) -> Module:
+            other = copy.copy(module)
+            for name, value in vars(module).items():
+                if isinstance(value, list) and len(value) == depth:
+                    setattr(other, name, value[:n])
+                elif isinstance(value, Module):
+                    setattr(other, name, cut(value))
+            return other
+
+        if self.config.is_encoder_decoder:
+            raise ValueError(f"{type(self).__name__} has two stacks of layers: no early exit")
+        return cut(self)  # type: ignore[return-value]
 
     # loading and saving
 

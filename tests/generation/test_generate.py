@@ -140,3 +140,57 @@ def test_model_generation_config_is_not_changed() -> None:
     before = model.generation_config.to_dict()
     model.generate(np.array([[5, 6]]), max_new_tokens=3, do_sample=True, top_k=2)
     assert model.generation_config.to_dict() == before
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+@pytest.mark.parametrize("kwargs", [{}, {"repetition_penalty": 1.3, "no_repeat_ngram_size": 2}])
+def test_continuous_batching_equals_each_alone(size, kwargs) -> None:
+    model, rng = tiny_gpt2(), np.random.default_rng(0)
+    requests = [
+        {"input_ids": rng.integers(3, 30, rng.integers(1, 12)), "max_new_tokens": int(n)}
+        for n in rng.integers(1, 14, 12)
+    ]
+    got = minitransformers.generate_batch(model, iter(requests), max_batch_size=size, **kwargs)
+    for request, ids in zip(requests, got):
+        alone = model.generate(
+            request["input_ids"][None], max_new_tokens=request["max_new_tokens"], **kwargs
+        )
+        np.testing.assert_array_equal(ids, alone[0])
+
+
+def test_continuous_batching_refuses_what_it_cannot_do() -> None:
+    with pytest.raises(ValueError, match="greedy search and sampling only"):
+        minitransformers.generate_batch(tiny_gpt2(), [[5, 6]], num_beams=2)
+
+
+def test_early_exit_drafts_with_the_first_layers() -> None:
+    model = tiny_gpt2(eos_token_id=None)
+    ids = np.array([[5, 6, 7]])
+    np.testing.assert_array_equal(
+        model.generate(ids, max_new_tokens=12, assistant_early_exit=1),
+        model.generate(ids, max_new_tokens=12),
+    )
+    with pytest.raises(ValueError, match="from 1 to 2 layers"):
+        model.generate(ids, max_new_tokens=12, assistant_early_exit=3)
+
+
+def test_an_assistant_with_another_tokenizer() -> None:
+    name = "minitransformers/tiny-gpt2"
+    tokenizer = minitransformers.AutoTokenizer.from_pretrained(name)
+    model = minitransformers.AutoModelForCausalLM.from_pretrained(name)
+    ids = tokenizer("My lord, I would not have you", return_tensors="np")["input_ids"]
+    drafted = model.generate(
+        ids, max_new_tokens=12, assistant_model=model, tokenizer=tokenizer,
+        assistant_tokenizer=tokenizer,
+    )  # fmt: skip
+    np.testing.assert_array_equal(drafted, model.generate(ids, max_new_tokens=12))
+
+
+def test_transition_scores_add_up_to_the_beams_scores() -> None:
+    model = tiny_gpt2()
+    out = model.generate(
+        np.array([[5, 6], [7, 8]]), max_new_tokens=6, num_beams=3, num_return_sequences=2,
+        return_dict_in_generate=True, output_scores=True, length_penalty=0.0,
+    )  # fmt: skip
+    scores = model.compute_transition_scores(out.sequences, out.scores, out.beam_indices)
+    np.testing.assert_allclose(scores.sum(-1), out.sequences_scores, rtol=1e-4)

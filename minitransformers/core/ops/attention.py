@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from ..primitive import primitive
+from .shape import unbroadcast
 
 
 @primitive
-def attention(q, k, v, bias=None, *, scale, mask=None, drop=None, head_mask=None, keep=None):
+def attention(
+    q, k, v, bias=None, *, scale, softcap=None, mask=None, drop=None, head_mask=None, keep=None
+):
     """Mix values by how well their keys answer the queries.
 
     q: (batch, heads, seq, head_dim)
     k, v: (batch, kv_heads, total, head_dim); heads is a multiple of kv_heads
-    bias: (1 or batch, heads, seq, total) added to the scores, such as T5's position bias
+    bias: (1 or batch, heads, 1 or seq, total) added to the scores, such as T5's position bias
     scale: factor of the scores, usually head_dim ** -0.5
+    softcap: squash the scores into (-softcap, softcap) by a tanh, as Gemma-2 does
     mask: additive, broadcastable to (batch, heads, seq, total)
     drop: dropout mask of the probabilities, (batch, heads, seq, total)
     head_mask: factor of the probabilities, broadcastable to (batch, heads, 1, 1)
@@ -28,6 +32,9 @@ def attention(q, k, v, bias=None, *, scale, mask=None, drop=None, head_mask=None
     # queries of one group share their keys: stacking them makes one product of the whole group
     p = (q * scale).reshape(grouped) @ k.swapaxes(-1, -2)
     p = p.reshape(batch, heads, seq, total)
+    if softcap is not None:
+        np.tanh(np.divide(p, softcap, out=p), out=p)
+        p *= softcap
     if bias is not None:
         p += bias
     if mask is not None:
@@ -52,12 +59,13 @@ def attention(q, k, v, bias=None, *, scale, mask=None, drop=None, head_mask=None
         drop,
         head_mask,
         scale,
+        softcap,
     )
 
 
 @attention.defvjp
 def _(saved, g):
-    q, k, v, bias, p, used, drop, head_mask, scale = saved
+    q, k, v, bias, p, used, drop, head_mask, scale, softcap = saved
     batch, heads, seq = p.shape[:3]
     kv_heads = k.shape[1]
 
@@ -72,7 +80,10 @@ def _(saved, g):
         gp *= drop
     gp -= np.einsum("...i,...i->...", gp, p)[..., None]
     gp *= p  # the gradient of the scores
+    gbias = None if bias is None else unbroadcast(gp, bias.shape)
+    if softcap is not None:  # d tanh = 1 - tanh^2, of the scores as they were
+        squashed = np.tanh(grouped(q * (scale / softcap)) @ k.swapaxes(-1, -2)).reshape(p.shape)
+        gp = gp * (1.0 - squashed * squashed)
     gq = (grouped(gp) @ k).reshape(q.shape) * scale
     gk = grouped(gp).swapaxes(-1, -2) @ grouped(q) * scale
-    gbias = None if bias is None else (gp.sum(0, keepdims=True) if bias.shape[0] == 1 else gp)
     return gq, gk, gv, gbias

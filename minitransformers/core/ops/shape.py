@@ -11,7 +11,7 @@ def _shape(x):
     return getattr(x, "shape", ())
 
 
-def _unbroadcast(g, shape):
+def unbroadcast(g, shape):
     """Sum a gradient over the axes along which its value was repeated."""
     if g.shape == shape:
         return g
@@ -28,7 +28,7 @@ def add(x, y):
 
 @add.defvjp
 def _(saved, g):
-    return tuple(_unbroadcast(g, shape) for shape in saved)
+    return tuple(unbroadcast(g, shape) for shape in saved)
 
 
 @primitive
@@ -40,7 +40,7 @@ def mul(x, y):
 @mul.defvjp
 def _(saved, g):
     x, y = saved
-    return _unbroadcast(g * y, _shape(x)), _unbroadcast(g * x, _shape(y))
+    return unbroadcast(g * y, _shape(x)), unbroadcast(g * x, _shape(y))
 
 
 @primitive
