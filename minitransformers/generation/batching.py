@@ -1,7 +1,7 @@
 """Continuous batching: many prompts of different lengths and budgets, a full batch at all times.
 
-Finished rows leave the batch and the cache, waiting requests take their places. A new request is run
-on its own once, over its prompt; its cache then joins the others', all aligned at the last position.
+Finished rows leave batch and cache, waiting requests take their places. A new request is run on its
+own once, over its prompt; its cache then joins the others, all aligned at the last position.
 """
 
 from __future__ import annotations
