@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.output import ModelOutput
+from ..core.random import default_generator
 from ..device import check_device, check_dtype
 from ..logging import get_logger
 from ..models import auto
@@ -179,8 +180,8 @@ class Pipeline:
         given = self._sanitize_parameters(**kwargs)
         defaults = (self._preprocess_params, self._forward_params, self._postprocess_params)
         preprocess, forward, postprocess = ({**d, **g} for d, g in zip(defaults, given))
-        run = lambda stream, ahead: self._run(
-            stream, size, ahead, (preprocess, forward, postprocess)
+        run = lambda stream, ahead, many=True: self._run(
+            stream, size, ahead, (preprocess, forward, postprocess), many
         )
 
         if hasattr(inputs, "tolist") and hasattr(inputs, "dtype") and len(inputs.shape) == 1:
@@ -189,14 +190,19 @@ class Pipeline:
             results = Results(run(inputs, max(len(inputs), 1)), len(inputs), progress_bar)
             return list(results)
         if self.is_single(inputs) or not (isinstance(inputs, Iterable) or _is_sequence(inputs)):
-            return next(run([inputs], 1))
+            return next(run([inputs], 1, many=False))
         if isinstance(inputs, Iterator) or not _is_sequence(inputs):
             return Results(run(inputs, size or 1), None, progress_bar)
         return Results(run(_items(inputs), (size or 1) * _AHEAD), len(inputs), progress_bar)
 
-    def _run(self, inputs: Iterable, size: int | None, ahead: int, params: Params) -> Iterator[Any]:
-        """Yield the results in order. ahead: how many inputs are read at once"""
+    def _run(
+        self, inputs: Iterable, size: int | None, ahead: int, params: Params, many: bool
+    ) -> Iterator[Any]:
+        """Yield the results in order. ahead: how many are read at once; many: not a single one"""
         preprocess, forward, postprocess = params
+        if many and self.ordered:
+            # torch's DataLoader, through which the reference reads, draws a seed for its workers
+            default_generator.words(2)
         for window in batching.windows(inputs, ahead if size and size > 1 else 1):
             owners: list[int] = []  # the input that each part belongs to
             parts: list[Any] = []

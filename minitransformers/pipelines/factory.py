@@ -62,13 +62,13 @@ def pipeline(
             "Impossible to instantiate a pipeline without either a task or a model being "
             "specified. Please provide a task class or a model"
         )
-    for name, part in (("tokenizer", tokenizer), ("feature_extractor", feature_extractor)):
+    for kind, part in (("tokenizer", tokenizer), ("feature_extractor", feature_extractor)):
         if model is None and part is not None:
             raise RuntimeError(
-                f"Impossible to instantiate a pipeline with {name} specified but not the model as "
-                f"the provided {name} may not be compatible with the default model. Please provide "
+                f"Impossible to instantiate a pipeline with {kind} specified but not the model as "
+                f"the provided {kind} may not be compatible with the default model. Please provide "
                 "a PreTrainedModel class or a path/identifier to a pretrained model when providing "
-                f"{name}."
+                f"{kind}."
             )
     if trust_remote_code:
         raise ValueError(

@@ -129,6 +129,15 @@ class QuestionAnsweringPipeline(ChunkPipeline):
             raise ValueError(
                 f"`doc_stride` ({doc_stride}) is larger than `max_seq_len` ({max_seq_len})"
             )
+        asked = self.tokenizer(example.question_text, add_special_tokens=False, verbose=False)
+        room = (
+            max_seq_len - len(asked["input_ids"]) - self.tokenizer.num_special_tokens_to_add(True)
+        )
+        if room < 1:
+            raise ValueError(
+                f"the question has {len(asked['input_ids'])} tokens, which leaves no room for the "
+                f"context in max_seq_len={max_seq_len}: shorten the question"
+            )
         second = self._context_is_second()
         pair = [example.question_text, example.context_text]
         encoded = self.tokenizer(
@@ -136,7 +145,7 @@ class QuestionAnsweringPipeline(ChunkPipeline):
             padding=padding,
             truncation="only_second" if second else "only_first",
             max_length=max_seq_len,
-            stride=doc_stride,
+            stride=min(doc_stride, room - 1),
             return_token_type_ids=True,
             return_overflowing_tokens=True,
         )

@@ -165,9 +165,8 @@ class TextGenerationPipeline(Pipeline):
         continue_final_message: bool | None = None,
         max_new_tokens: int | None = None,
     ) -> Any:
-        options = _without_none({"truncation": truncation, "padding": padding})
-        if options and max_length is not None:
-            options["max_length"] = max_length
+        options = {"truncation": truncation, "padding": padding, "max_length": max_length}
+        options = _without_none(options)
         if isinstance(prompt_text, (list, tuple)):
             prompt_text = Chat(prompt_text)
         if isinstance(prompt_text, Chat):
@@ -182,6 +181,8 @@ class TextGenerationPipeline(Pipeline):
             )
         else:
             text = prefix + texts.check_text(self.task, prompt_text)
+            if max_length is not None and not padding:
+                options.setdefault("truncation", True)
             encoded = self.tokenizer(
                 text,
                 add_special_tokens=add_special_tokens,

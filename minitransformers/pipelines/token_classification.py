@@ -85,7 +85,9 @@ class TokenClassificationPipeline(ChunkPipeline):
         if offset_mapping is not None:
             preprocess["offset_mapping"] = offset_mapping
         if stride is not None:
-            if stride >= self.tokenizer.model_max_length:
+            limit = texts.longest_allowed(self)
+            special = self.tokenizer.num_special_tokens_to_add()
+            if limit is not None and stride >= limit - special:
                 raise ValueError(
                     "`stride` must be less than `tokenizer.model_max_length` (or even lower if the "
                     "tokenizer adds special tokens)"
