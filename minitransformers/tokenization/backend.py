@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from tokenizers import AddedToken, Encoding, Tokenizer
@@ -79,11 +80,13 @@ class Backend:
 
     def add_tokens(self, tokens: Sequence[str | AddedToken], special: bool = False) -> int:
         """Add tokens to the vocabulary; return how many were new."""
-        added = (
-            self.tokenizer.add_special_tokens(list(tokens))
-            if special
-            else add_tokens(self.tokenizer, tokens)
-        )
+        # Whoever holds the tokenizer must see the tokens; encodings under way must not.
+        tokenizer = self.tokenizer if self.lent else _replicate(self.tokenizer)
+        if special:
+            added = tokenizer.add_special_tokens(list(tokens))
+        else:
+            added = add_tokens(tokenizer, tokens)
+        self.tokenizer = tokenizer
         self.forget_variants()
         return added
 
@@ -115,7 +118,12 @@ class Backend:
                     break
         return found
 
-    def encode(
+    @property
+    def can_skip_offsets(self) -> bool:
+        """Whether encoding without offsets is to be had, and repeatable with them later."""
+        return not self.lent and hasattr(Tokenizer, "encode_batch_fast")
+
+    def encoder(
         self,
         rows: Sequence[Any],
         *,
@@ -124,50 +132,61 @@ class Backend:
         template: tuple[str, str] | None = None,
         add_special_tokens: bool = True,
         is_pretokenized: bool = False,
-    ) -> list[Encoding]:
-        """Encode rows, each a text or a pair of texts (lists of words when pretokenized).
+    ) -> Callable[[bool], list[Encoding]]:
+        """Return a function that encodes rows, with offsets or (faster) without.
 
-        Raises ValueError where the Rust code panics: rows of a wrong type, a sequence too short
-        for the cut, a stride that leaves no room.
+        rows: each a text or a pair of texts (lists of words when pretokenized).
+        Both raise ValueError where the Rust code panics: rows of a wrong type, a sequence too
+        short for the cut, a stride that leaves no room.
         """
         if truncation is not None and (truncation.max_length < 0 or truncation.stride < 0):
             raise ValueError(
                 f"max_length={truncation.max_length} and stride={truncation.stride} "
                 "must not be negative."
             )
-
+        options = {"add_special_tokens": add_special_tokens, "is_pretokenized": is_pretokenized}
         wanted = Variant(truncation, split_special_tokens, template)
-        try:
+        with _explained(rows, is_pretokenized, truncation):
             # Making the variant is the library's own check of the settings.
             tokenizer = self.variant(wanted)
-            pairs = [_as_pair(row, is_pretokenized) for row in rows]
             if truncation is not None and truncation.stride > 0:
                 base = self.variant(wanted._replace(truncation=None))
 
                 def count(texts: list[Any]) -> list[int]:
-                    options = {"add_special_tokens": False, "is_pretokenized": is_pretokenized}
-                    return [len(encoding) for encoding in base.encode_batch(texts, **options)]
+                    plain = {**options, "add_special_tokens": False}
+                    return [len(encoding) for encoding in base.encode_batch(texts, **plain)]
 
                 def added(pair: bool) -> int:
                     return base.num_special_tokens_to_add(pair) if add_special_tokens else 0
 
+                pairs = [_as_pair(row, is_pretokenized) for row in rows]
                 check_stride(truncation, pairs, count, added)
-            if len(rows) == 1:
-                text, pair = pairs[0]
-                return [tokenizer.encode(text, pair, is_pretokenized, add_special_tokens)]
-            return tokenizer.encode_batch(
-                rows, is_pretokenized=is_pretokenized, add_special_tokens=add_special_tokens
-            )
-        except TypeError as error:
-            raise InputTypeError(_explain_type(rows, is_pretokenized)) from error
-        except ValueError:
+
+        def run(offsets: bool) -> list[Encoding]:
+            encode = tokenizer.encode_batch if offsets else tokenizer.encode_batch_fast
+            with _explained(rows, is_pretokenized, truncation):
+                return encode(rows, **options)
+
+        return run
+
+
+@contextmanager
+def _explained(
+    rows: Sequence[Any], is_pretokenized: bool, truncation: Truncation | None
+) -> Iterator[None]:
+    """Turn what the Rust code raises into ValueErrors that name the argument."""
+    try:
+        yield
+    except TypeError as error:
+        raise InputTypeError(_explain_type(rows, is_pretokenized)) from error
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(_explain(error, truncation)) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
             raise
-        except Exception as error:
-            raise ValueError(_explain(error, truncation)) from error
-        except BaseException as error:
-            if type(error).__name__ != "PanicException":
-                raise
-            raise ValueError(_explain(error, truncation)) from None
+        raise ValueError(_explain(error, truncation)) from None
 
 
 def _as_pair(row: Any, is_pretokenized: bool) -> tuple[Any, Any]:

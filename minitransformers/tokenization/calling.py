@@ -6,7 +6,7 @@ from typing import Any
 
 from tokenizers import Encoding
 
-from .encoding import BatchEncoding
+from .encoding import BatchEncoding, DeferredEncodings
 from .preparation import PreparationMixin
 from .strategies import (
     InputTypeError,
@@ -150,7 +150,7 @@ class CallingMixin(PreparationMixin):
         plan = self._plan(padding, truncation, max_length, pad_to_multiple_of, verbose)
         if not rows:
             raise EmptyBatchError("The batch of texts is empty: there is nothing to encode.")
-        encodings = self._backend.encode(
+        encode = self._backend.encoder(
             rows,
             truncation=self._truncation(plan, stride),
             split_special_tokens=(
@@ -160,15 +160,24 @@ class CallingMixin(PreparationMixin):
             add_special_tokens=add_special_tokens,
             is_pretokenized=is_split_into_words,
         )
-        self._pad_encodings(encodings, plan, pad_to_multiple_of, padding_side)
-        sources = None
-        if return_overflowing_tokens:
-            windows = [[encoding, *encoding.overflowing] for encoding in encodings]
-            sources = [row for row, parts in enumerate(windows) for _ in parts]
-            encodings = [part for parts in windows for part in parts]
+        pad = self._padder(plan, pad_to_multiple_of, padding_side)
+
+        def windows(offsets: bool) -> list[list[Encoding]]:
+            encodings = encode(offsets)
+            pad(encodings)
+            if not return_overflowing_tokens:
+                return [[encoding] for encoding in encodings]
+            return [[encoding, *encoding.overflowing] for encoding in encodings]
+
+        # Offsets take time and are rarely asked for: without need they are left for later.
+        skip = self._backend.can_skip_offsets and not returned.get("return_offsets_mapping")
+        rows_of_windows = windows(not skip)
+        encodings = [part for parts in rows_of_windows for part in parts]
         data = self._columns(encodings, **returned)
-        if sources is not None:
-            data["overflow_to_sample_mapping"] = sources
+        if return_overflowing_tokens:
+            data["overflow_to_sample_mapping"] = [
+                row for row, parts in enumerate(rows_of_windows) for _ in parts
+            ]
         if plan.max_length is None and verbose:
             self._warn_if_too_long(data["input_ids"])
         if not batched and return_tensors is None and not return_overflowing_tokens:
@@ -176,7 +185,12 @@ class CallingMixin(PreparationMixin):
                 name: column[0] if isinstance(column[0], list) else column
                 for name, column in data.items()
             }
-        return BatchEncoding(data, encodings, tensor_type=return_tensors)
+        known: Any = encodings
+        if skip:
+            known = DeferredEncodings(
+                encodings, lambda: [part for parts in windows(True) for part in parts]
+            )
+        return BatchEncoding(data, known, tensor_type=return_tensors)
 
     def _plan(
         self,
@@ -264,7 +278,8 @@ class CallingMixin(PreparationMixin):
         self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any
     ) -> list[str]:
         """Return the tokens of a text (or a pair) as strings."""
-        options["add_special_tokens"] = add_special_tokens
+        # Tokens are known where offsets are.
+        options.update(add_special_tokens=add_special_tokens, return_offsets_mapping=True)
         return self.encode_plus(text, pair, **options).tokens()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import UserDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,28 @@ class TokenSpan(NamedTuple):
     end: int
 
 
+class DeferredEncodings:
+    """Encodings made without offsets, to be made again with them if somebody asks.
+
+    without_offsets: one a row. make: encodes the same rows with offsets.
+    """
+
+    def __init__(self, without_offsets: list[Encoding], make: Callable[[], list[Encoding]]) -> None:
+        self.without_offsets = without_offsets
+        self._make = make
+        self._full: list[Encoding] | None = None
+
+    def full(self) -> list[Encoding]:
+        """Return the encodings with offsets."""
+        if self._full is None:
+            self._full = self._make()
+        return self._full
+
+
+# Methods that encodings without offsets can answer; newer versions leave out tokens and words, too.
+_OFFSET_FREE = {"n_sequences", "sequence_ids", "token_to_sequence"}
+
+
 class BatchEncoding(UserDict):
     """Token ids, masks and the like by name, and the alignment of tokens, words and characters.
 
@@ -38,17 +60,17 @@ class BatchEncoding(UserDict):
     def __init__(
         self,
         data: dict[str, Any] | None = None,
-        encoding: Encoding | Sequence[Encoding] | None = None,
+        encoding: Encoding | Sequence[Encoding] | DeferredEncodings | None = None,
         tensor_type: str | TensorType | None = None,
         prepend_batch_axis: bool = False,
         n_sequences: int | None = None,
     ) -> None:
         super().__init__(data)
-        self._encodings: Sequence[Encoding] | None = (
+        self._encodings: Sequence[Encoding] | DeferredEncodings | None = (
             [encoding] if isinstance(encoding, Encoding) else encoding
         )
-        if n_sequences is None and self._encodings:
-            n_sequences = self._encodings[0].n_sequences
+        if n_sequences is None and encoding is not None and (rows := self._rows("n_sequences")):
+            n_sequences = rows[0].n_sequences
         self._n_sequences = n_sequences
         self.convert_to_tensors(tensor_type, prepend_batch_axis)
 
@@ -65,13 +87,13 @@ class BatchEncoding(UserDict):
     @property
     def encodings(self) -> Sequence[Encoding] | None:
         """The Rust encodings, one a row."""
-        return self._encodings
+        return self._rows("encodings")
 
     def __getitem__(self, item: str | int | slice) -> Any:
         if isinstance(item, str):
             return self.data[item]
         if self._encodings is not None:
-            return self._encodings[item]
+            return self._rows("encodings")[item]  # type: ignore[index]
         if isinstance(item, slice):
             return {name: value[item] for name, value in self.data.items()}
         raise KeyError(
@@ -89,7 +111,7 @@ class BatchEncoding(UserDict):
     def __getstate__(self) -> dict[str, Any]:
         return {
             "data": self.data,
-            "encodings": self._encodings,
+            "encodings": self.encodings,
             "n_sequences": self._n_sequences,
         }
 
@@ -109,13 +131,21 @@ class BatchEncoding(UserDict):
 
     # -- alignment ------------------------------------------------------------------------------
 
+    def _rows(self, method: str) -> Sequence[Encoding] | None:
+        """Return the encodings as a method needs them."""
+        if isinstance(self._encodings, DeferredEncodings):
+            deferred = self._encodings
+            return deferred.without_offsets if method in _OFFSET_FREE else deferred.full()
+        return self._encodings
+
     def _row(self, batch_index: int, method: str) -> Encoding:
-        if not self._encodings:
+        rows = self._rows(method)
+        if not rows:
             raise ValueError(
                 f"{method}() is not available when using non-fast tokenizers: "
                 "this encoding was made without alignment to its text."
             )
-        return self._encodings[batch_index]
+        return rows[batch_index]
 
     def _locate(self, method: str, first: int, second: int | None) -> tuple[Encoding, int]:
         """Read the two calling forms `(index)` and `(batch_index, index)`."""

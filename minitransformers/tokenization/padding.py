@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,32 +20,30 @@ def _round_up(length: int, multiple: int | None) -> int:
 class PaddingMixin(SpecialTokensMixin):
     """`pad` and its helpers, for a tokenizer that knows its padding token and side."""
 
-    def _pad_encodings(
-        self,
-        encodings: list[Encoding],
-        plan: Plan,
-        pad_to_multiple_of: int | None,
-        padding_side: str | None,
-    ) -> None:
-        """Pad fresh encodings, and their overflowing windows, in place."""
+    def _padder(
+        self, plan: Plan, pad_to_multiple_of: int | None, padding_side: str | None
+    ) -> Callable[[list[Encoding]], None]:
+        """Return a function that pads fresh encodings, and their windows, in place."""
         if plan.padding is PaddingStrategy.DO_NOT_PAD:
-            return
+            return lambda encodings: None
         side = padding_side or self.padding_side
         if side not in ("left", "right"):
             raise ValueError(f"padding_side must be 'left' or 'right', got {side!r}")
-        if plan.padding is PaddingStrategy.MAX_LENGTH and plan.max_length is not None:
-            length = plan.max_length
-        else:
-            length = max(len(encoding) for encoding in encodings)
+        fixed = plan.max_length if plan.padding is PaddingStrategy.MAX_LENGTH else None
         options = {
             "direction": side,
             "pad_id": self.pad_token_id,
             "pad_type_id": self.pad_token_type_id,
             "pad_token": self.pad_token,
         }
-        length = _round_up(length, pad_to_multiple_of)
-        for encoding in encodings:
-            encoding.pad(length, **options)
+
+        def pad(encodings: list[Encoding]) -> None:
+            length = max(map(len, encodings)) if fixed is None else fixed
+            length = _round_up(length, pad_to_multiple_of)
+            for encoding in encodings:
+                encoding.pad(length, **options)
+
+        return pad
 
     def pad(
         self,

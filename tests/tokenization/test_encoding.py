@@ -89,3 +89,17 @@ def test_tensors():
     assert BatchEncoding({"a": [1]}, tensor_type="pt").a.dtype == np.int64
     with pytest.raises(ValueError, match="'nope'"):
         BatchEncoding({"a": [1]}, tensor_type="nope")
+
+
+def test_offsets_are_those_of_the_call(bert):
+    """Alignment is worked out when asked for, with the tokenizer as it was at the call."""
+    text = "a newone b"
+    encoded = bert([text, "c"], padding=True)
+    expected = bert([text, "c"], padding=True, return_offsets_mapping=True)
+    bert.add_tokens(["newone"])
+    bert.pad_token = "[MASK]"
+    assert encoded[0].offsets == expected["offset_mapping"][0]
+    assert encoded.encodings[1].ids == expected["input_ids"][1]
+    assert [encoded.char_to_token(i) for i in range(len(text))] == [
+        expected.char_to_token(i) for i in range(len(text))
+    ]
