@@ -188,6 +188,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "ElectraForTokenClassification",
         "ElectraModel",
     ),
+    "models.encoder_decoder": ("EncoderDecoderConfig", "EncoderDecoderModel"),
     "models.esm": (
         "EsmConfig",
         "EsmForMaskedLM",

@@ -50,6 +50,8 @@ def seq2seq(kind: str, prefix: str, generator: str = "", **changes: Any) -> dict
     return cases
 
 
+PAIR = CONFIGS["encoder-decoder"]
+BERT = PAIR["encoder"]
 CASES: dict[str, tuple[str, dict, dict]] = {
     **seq2seq("bart", "Bart"),
     "BartModel decodes its input": ("BartModel", CONFIGS["bart"], {"input_ids": IDS}),
@@ -62,4 +64,9 @@ CASES: dict[str, tuple[str, dict, dict]] = {
     **seq2seq("blenderbot", "Blenderbot"),
     **seq2seq("blenderbot-small", "BlenderbotSmall"),
     **seq2seq("umt5", "UMT5"),
+    "BERT to GPT-2": ("EncoderDecoderModel", PAIR, {
+        "input_ids": IDS, "attention_mask": RIGHT, "decoder_input_ids": IDS[:, :4]}),
+    "BERT to BERT": ("EncoderDecoderModel", PAIR | {
+        "decoder": BERT | {"is_decoder": True, "add_cross_attention": True}}, {
+        "input_ids": IDS, "labels": REPLIES} | LOGITS),
 }  # fmt: skip

@@ -167,6 +167,13 @@ CONFIGS: dict[str, dict] = {
         cls_token_id=1, sep_token_id=2,
     ),
 }  # fmt: skip
+CONFIGS["encoder-decoder"] = dict(
+    encoder=CONFIGS["bert"] | {"model_type": "bert"},
+    decoder=CONFIGS["gpt2"] | {"model_type": "gpt2", "n_embd": 9, "add_cross_attention": True,
+                               "is_decoder": True},
+    pad_token_id=0, decoder_start_token_id=1, eos_token_id=2,
+)  # fmt: skip
+
 
 
 def weight(name: str, shape: tuple[int, ...], seed: int = 0, scale: float = 0.3) -> np.ndarray:

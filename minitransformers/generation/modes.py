@@ -74,7 +74,7 @@ def choose(
             prefix_allowed_tokens_fn=prefix_allowed_tokens_fn,
             custom=processors,
             guidance=lambda: _guidance(model, parameters, negative),
-            vocab_size=model.config.vocab_size,
+            vocab_size=model.config.get_text_config().vocab_size,
         )
         stop = build_criteria(parameters, eos=request.eos, custom=criteria, tokenizer=tokenizer)
         return built, stop
@@ -198,10 +198,10 @@ def _drafts(
             f"{type(assistant).__name__} cannot assist {type(model).__name__}: both must have an "
             "encoder, or neither"
         )
-    if assistant.config.vocab_size != model.config.vocab_size:
+    if assistant.config.vocab_size != model.config.get_text_config().vocab_size:
         raise ValueError(
             f"the assistant has a vocabulary of {assistant.config.vocab_size} tokens, the model of "
-            f"{model.config.vocab_size}: pass `tokenizer` and `assistant_tokenizer`, or an "
+            f"{model.config.get_text_config().vocab_size}: pass `tokenizer` and `assistant_tokenizer`, or an "
             "assistant with the same vocabulary"
         )
     reserve = min(config.max_length, request.prompt.shape[1] + 4096)

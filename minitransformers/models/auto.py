@@ -121,6 +121,10 @@ MODELS: dict[str, dict[str, str]] = {
         "question-answering": "ElectraForQuestionAnswering",
         "text-encoding": "ElectraModel",
     },
+    "encoder-decoder": {
+        "config": "EncoderDecoderConfig",
+        "seq2seq-lm": "EncoderDecoderModel",
+    },
     "esm": {
         "config": "EsmConfig",
         "base": "EsmModel",

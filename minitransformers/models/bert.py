@@ -184,7 +184,6 @@ class BertPreTrainedModel(PreTrainedModel):
     config_class = BertConfig
     base_model_prefix = "bert"
     input_embeddings = "embeddings.word_embeddings"
-    positions_skip_padding = False
     inputs = (
         "input_ids",
         "attention_mask",

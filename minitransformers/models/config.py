@@ -241,7 +241,8 @@ class PretrainedConfig:
 
     def to_diff_dict(self) -> dict:
         """The fields that identify it: those of the architecture, and others that differ."""
-        common, own = PretrainedConfig().to_dict(), type(self)().to_dict()
+        common = PretrainedConfig().to_dict()
+        own = {} if self.is_composition else type(self)().to_dict()
         return {
             name: value
             for name, value in self.to_dict().items()

@@ -64,7 +64,8 @@ class Decoding:
         self._positions = self.inputs.pop(f"{self._name}position_ids", None)
 
     def _encode(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        own = {n: inputs.pop(n) for n in ("input_ids", "inputs_embeds", "head_mask") if n in inputs}
+        names = ("input_ids", "inputs_embeds", "head_mask", *self.model.encoder_inputs)
+        own = {name: inputs.pop(name) for name in names if name in inputs}
         if "encoder_outputs" not in inputs:
             state = State(hidden=self.hidden, attentions=self.attentions)
             mask = inputs.get("attention_mask")
@@ -140,6 +141,8 @@ class Decoding:
         elif mask is not None and not mask.all():
             positions = np.where(mask == 0, 1, mask.cumsum(-1) - 1)
             given["position_ids"] = positions[:, past:]
+        elif self.model.positions_from_zero:
+            given["position_ids"] = np.arange(past, total)[None]
 
     def _embedded(self, ids: np.ndarray) -> np.ndarray:
         """The prompt's embeddings, followed by those of what was generated."""

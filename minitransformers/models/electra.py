@@ -55,7 +55,6 @@ class ElectraPreTrainedModel(PreTrainedModel):
     config_class = ElectraConfig
     base_model_prefix = "electra"
     input_embeddings = "embeddings.word_embeddings"
-    positions_skip_padding = False
     inputs = (
         "input_ids",
         "attention_mask",

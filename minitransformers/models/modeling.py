@@ -53,8 +53,10 @@ class PreTrainedModel(Module):
     optional: endings of names that a checkpoint may lack
     renames: (pattern, replacement) for checkpoint names of old files, tried in order
     input_embeddings: path of the token table below the headless model
+    encoder_inputs: further inputs of the encoder, of a model that has one
     generates: whether there is a language model's head
     positions_skip_padding: whether decoding counts positions without padding
+    positions_from_zero: whether decoding counts from zero where a call alone would not
     caches_with_targets: whether a call with targets returns a cache too
     """
 
@@ -69,8 +71,10 @@ class PreTrainedModel(Module):
     ignore: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
     renames: ClassVar[tuple[tuple[str, str], ...]] = ()
+    encoder_inputs: ClassVar[tuple[str, ...]] = ()
     generates: ClassVar[bool] = False
     positions_skip_padding: ClassVar[bool] = True
+    positions_from_zero: ClassVar[bool] = False
     caches_with_targets: ClassVar[bool] = True
     input_embeddings: ClassVar[str] = ""
 

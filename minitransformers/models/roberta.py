@@ -32,7 +32,7 @@ class RobertaPreTrainedModel(PreTrainedModel):
     config_class = RobertaConfig
     base_model_prefix = "roberta"
     input_embeddings = "embeddings.word_embeddings"
-    positions_skip_padding = False  # the model's own do
+    positions_from_zero = True
     inputs = BertModel.inputs[:6]
 
     def _caches(self) -> bool:

@@ -45,6 +45,14 @@ def seq2seq(model: Any) -> bool:
     return "decoder_input_ids" in model.inputs
 
 
+def layers_of(config: Any) -> tuple[int, int]:
+    """-> layers of the decoder, of the encoder"""
+    if hasattr(config, "decoder"):
+        return config.decoder.num_hidden_layers, config.encoder.num_hidden_layers
+    decoder = getattr(config, "num_decoder_layers", None) or config.decoder_layers
+    return decoder, config.num_hidden_layers
+
+
 def first(output: Any) -> np.ndarray:
     return output[0]
 
@@ -168,13 +176,13 @@ def test_hidden_states_attentions_and_tuples(kind: str, name: str) -> None:
     model = build(kind, name)
     plain = model(**inputs_of(model))
     out = model(**inputs_of(model), output_hidden_states=True, output_attentions=True)
-    layers = model.config.num_hidden_layers
+    layers = getattr(model.config, "num_hidden_layers", 0)
     if name.endswith("ForCausalLM"):  # a decoder alone
         layers = getattr(model.config, "decoder_layers", layers)
     prefix = "decoder_" if seq2seq(model) else ""
     if seq2seq(model):
-        layers = getattr(model.config, "num_decoder_layers", None) or model.config.decoder_layers
-        assert len(out.encoder_hidden_states) == model.config.num_hidden_layers + 1
+        layers, encoder_layers = layers_of(model.config)
+        assert len(out.encoder_hidden_states) == encoder_layers + 1
         assert len(out.cross_attentions) == layers
     assert len(out[f"{prefix}hidden_states"]) == layers + 1
     for p in out.get(f"{prefix}attentions", ()):

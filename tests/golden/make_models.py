@@ -7,6 +7,7 @@ Weights follow from their names (tests/tiny.py), so only answers are stored.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def answer(name: str, fields: dict, inputs: dict) -> tuple[list[str], dict[str, 
     """-> (names of the parameters, the output)"""
     kind = getattr(transformers, name)
     how = "eager" if keeps_attentions(name, inputs) else "sdpa"
-    model = fill_reference(kind(kind.config_class(**fields, attn_implementation=how)))
+    model = fill_reference(kind(kind.config_class(**copy.deepcopy(fields), attn_implementation=how)))
     given = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in inputs.items()}
     with torch.no_grad():
         output = model(**options(name, given))

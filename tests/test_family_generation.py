@@ -1,0 +1,64 @@
+"""Greedy and beam search of every generative architecture against the reference's tokens."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny import CONFIGS, fill
+
+# class -> model_type
+MODELS = {
+    "BartForConditionalGeneration": "bart",
+    "BartForCausalLM": "bart",
+    "BertLMHeadModel": "bert",
+    "BlenderbotForConditionalGeneration": "blenderbot",
+    "BlenderbotSmallForConditionalGeneration": "blenderbot-small",
+    "ElectraForCausalLM": "electra",
+    "EncoderDecoderModel": "encoder-decoder",
+    "M2M100ForConditionalGeneration": "m2m_100",
+    "MBartForConditionalGeneration": "mbart",
+    "MT5ForConditionalGeneration": "mt5",
+    "MarianMTModel": "marian",
+    "PegasusForConditionalGeneration": "pegasus",
+    "RobertaForCausalLM": "roberta",
+    "T5ForConditionalGeneration": "t5",
+    "UMT5ForConditionalGeneration": "umt5",
+}
+MODES: dict[str, dict[str, Any]] = {
+    "greedy": {"max_new_tokens": 9, "num_beams": 1, "do_sample": False},
+    "beams": {"max_new_tokens": 9, "num_beams": 3, "do_sample": False, "length_penalty": 0.5},
+}
+IDS = np.array([[5, 6, 7, 8, 9, 11], [3, 4, 11, 12, 13, 6], [14, 15, 16, 17, 18, 3]])
+MASK = np.array([[1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1]])
+# the reference leaves the start token to the caller
+STARTS = {"mt5": 0, "mbart": 4}
+
+
+def fields_of(name: str, kind: str) -> dict[str, Any]:
+    fields = {"eos_token_id": 2} | CONFIGS[kind]
+    if name.endswith(("ForCausalLM", "LMHeadModel")) and kind in ("bert", "electra", "roberta"):
+        fields["is_decoder"] = True
+    return fields | ({"decoder_start_token_id": STARTS[kind]} if kind in STARTS else {})
+
+
+def inputs_of(config: Any) -> dict[str, np.ndarray]:
+    """A batch padded on the left."""
+    pad = 0 if config.pad_token_id is None else config.pad_token_id
+    return {"input_ids": np.where(MASK == 0, pad, IDS), "attention_mask": MASK}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", MODELS)
+def test_tokens_are_the_references(name: str, mode: str) -> None:
+    import minitransformers
+
+    answers = json.loads((Path(__file__).parent / "golden/family_generation.json").read_text())
+    cls = getattr(minitransformers, name)
+    model = fill(cls(cls.config_class(**copy.deepcopy(fields_of(name, MODELS[name])))))
+    got = model.generate(**inputs_of(model.config), **MODES[mode])
+    assert np.asarray(got).tolist() == answers[f"{name} {mode}"]
