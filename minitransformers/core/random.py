@@ -43,8 +43,8 @@ class Generator:
 
     def random53(self, n: int) -> np.ndarray:
         """-> (n,) float64 uniform in [0, 1), two words each, the high half first"""
-        pairs = self.words(2 * n).astype(np.uint64)
-        return (((pairs[0::2] << 32) | pairs[1::2]) & (2**53 - 1)) * _U53
+        words = self.words(2 * n)
+        return _random53(words[0::2], words[1::2])
 
     def rand(self, *shape: int) -> np.ndarray:
         """-> shape, float32 uniform in [0, 1)"""
@@ -52,14 +52,19 @@ class Generator:
 
     def exponential(self, *shape: int) -> np.ndarray:
         """-> shape, float32 with rate 1"""
-        return (-np.log1p(-self.random53(math.prod(shape)))).astype(np.float32).reshape(shape)
+        words = self.words(2 * math.prod(shape))
+        return _exponential(words[0::2], words[1::2]).reshape(shape)
 
     def multinomial(self, p: np.ndarray, k: int = 1) -> np.ndarray:
         """Draw k columns of each row without replacement, in the order drawn.
 
         p: (rows, columns) weights, need not sum to one -> (rows, k) int64
         """
-        race = p / self.exponential(*p.shape)
+        # every element uses up its words, but a logarithm is due only where there is something to win
+        words, possible = self.words(2 * p.size), np.flatnonzero(p)
+        waits = _exponential(words[2 * possible], words[2 * possible + 1])
+        race = np.zeros(p.shape, np.float32)
+        race.reshape(-1)[possible] = p.reshape(-1)[possible] / waits
         if k == 1:
             return race.argmax(-1)[:, None]
         return np.argsort(-race, axis=-1, kind="stable")[:, :k]
@@ -112,6 +117,16 @@ class Generator:
             radius, angle = math.sqrt(-2.0 * math.log1p(-u2)), 2.0 * math.pi * u1
             out[i], self._normal = radius * math.cos(angle), radius * math.sin(angle)
         return out
+
+
+def _random53(high: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """(n,) words -> (n,) float64 uniform in [0, 1)"""
+    return (((high.astype(np.uint64) << 32) | low) & (2**53 - 1)) * _U53
+
+
+def _exponential(high: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """(n,) words -> (n,) float32 with rate 1"""
+    return (-np.log1p(-_random53(high, low))).astype(np.float32)
 
 
 def _box_muller(uniform: np.ndarray) -> np.ndarray:

@@ -114,6 +114,7 @@ class GenerationConfig:
 
     def __init__(self, **kwargs: Any):
         self._from_model_config = kwargs.pop("_from_model_config", False)
+        self._made = None  # as it was when loaded
         kwargs.pop("transformers_version", None)
         for name, default in (DEFAULTS | _ADDED).items():
             setattr(self, name, kwargs.pop(name, copy.copy(default)))
@@ -159,13 +160,34 @@ class GenerationConfig:
                     given[name] = inner[name]
         for name in ("output_attentions", "output_hidden_states"):  # these are of the forward pass
             given.pop(name, None)
-        return cls(**given, _from_model_config=True)
+        return cls(**given, _from_model_config=True)._as_made()
 
     @classmethod
     def of_checkpoint(cls, name: str, model_config: Any, **where: Any) -> GenerationConfig:
         """generation_config.json beside the weights if there is one, else what config.json says."""
         path = hub.resolve_file(name, "generation_config.json", required=False, **where)
-        return cls.from_model_config(model_config) if path is None else cls(**_read(path))
+        if path is None:
+            return cls.from_model_config(model_config)
+        return cls(**_read(path))._as_made()
+
+    def _as_made(self) -> GenerationConfig:
+        self._made: dict | None = self.to_dict()
+        return self
+
+    def follows(self, model_config: Any) -> GenerationConfig:
+        """This, or what the model's configuration says now: an old way to steer generation, which
+        counts if this came from there and has not been touched since.
+        """
+        if not self._from_model_config or self.to_dict() != self._made:
+            return self
+        now = GenerationConfig.from_model_config(model_config)
+        if now == self:
+            return self
+        warning_once(
+            "You have modified the pretrained model configuration to control generation. This is "
+            "deprecated and takes effect all the same: set model.generation_config instead."
+        )
+        return now
 
     def save_pretrained(
         self,
@@ -253,7 +275,7 @@ class GenerationConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Every parameter, with transformers_version."""
-        values = copy.deepcopy(vars(self))
+        values = copy.deepcopy({k: v for k, v in vars(self).items() if k != "_made"})
         for name, default in _ADDED.items():
             if values.get(name) == default:
                 del values[name]

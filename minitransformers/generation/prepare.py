@@ -54,22 +54,13 @@ def _parameters(
 ) -> tuple[GenerationConfig, dict]:
     """The parameters in force, as a copy, and the keywords that are inputs of the model."""
     if config is None:
-        parameters = copy.deepcopy(_honour_model_config(model))
+        parameters = copy.deepcopy(model.generation_config.follows(model.config))
     else:
         parameters = copy.deepcopy(config)
         for name in _TOKENS:
             if getattr(parameters, name) is None:
                 setattr(parameters, name, getattr(model.generation_config, name))
     return parameters, parameters.update(**kwargs)
-
-
-def _honour_model_config(model: Any) -> GenerationConfig:
-    """Parameters changed on model.config count where they came from there: an old way to steer."""
-    current = model.generation_config
-    if not getattr(current, "_from_model_config", False):
-        return current
-    fresh = GenerationConfig.from_model_config(model.config)
-    return current if fresh == current else fresh
 
 
 def _check_names(model: Any, inputs: dict[str, Any]) -> None:
