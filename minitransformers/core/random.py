@@ -60,7 +60,7 @@ class Generator:
 
         p: (rows, columns) weights, need not sum to one -> (rows, k) int64
         """
-        # every element uses up its words, but a logarithm is due only where there is something to win
+        # every element uses up its words, but only likely ones need a logarithm
         words, possible = self.words(2 * p.size), np.flatnonzero(p)
         waits = _exponential(words[2 * possible], words[2 * possible + 1])
         race = np.zeros(p.shape, np.float32)
