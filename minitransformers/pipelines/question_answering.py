@@ -148,6 +148,7 @@ class QuestionAnsweringPipeline(ChunkPipeline):
             stride=min(doc_stride, room - 1),
             return_token_type_ids=True,
             return_overflowing_tokens=True,
+            return_offsets_mapping=True,
         )
         names = {*self.tokenizer.model_input_names, "input_ids", "attention_mask"}
         for window, encoding in enumerate(encoded.encodings):
