@@ -201,7 +201,7 @@ def _drafts(
     if assistant.config.vocab_size != model.config.get_text_config().vocab_size:
         raise ValueError(
             f"the assistant has a vocabulary of {assistant.config.vocab_size} tokens, the model of "
-            f"{model.config.get_text_config().vocab_size}: pass `tokenizer` and `assistant_tokenizer`, or an "
+            f"{model.config.vocab_size}: pass `tokenizer` and `assistant_tokenizer`, or an "
             "assistant with the same vocabulary"
         )
     reserve = min(config.max_length, request.prompt.shape[1] + 4096)

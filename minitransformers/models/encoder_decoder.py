@@ -47,7 +47,7 @@ class EncoderDecoderConfig(PretrainedConfig):
     def from_encoder_decoder_configs(
         cls, encoder_config: PretrainedConfig, decoder_config: PretrainedConfig, **kwargs: Any
     ) -> EncoderDecoderConfig:
-        """Combine two configurations; the decoder's is changed so that it attends to the encoder."""
+        """Combine two configurations; the decoder is told to attend to the encoder."""
         decoder_config.is_decoder = decoder_config.add_cross_attention = True
         parts = {"encoder": encoder_config.to_dict(), "decoder": decoder_config.to_dict()}
         return cls(**parts, **kwargs)
