@@ -167,7 +167,8 @@ def test_causality(kind: str, name: str) -> None:
     changed = IDS.copy()
     changed[:, 4:] = 1
     before, after = first(model(input_ids=IDS)), first(model(input_ids=changed))
-    np.testing.assert_array_equal(before[:, :4], after[:, :4])
+    shared = 1e-5 if kind == "mixtral" else 0.0  # an expert's product is of all tokens it gets
+    np.testing.assert_allclose(before[:, :4], after[:, :4], rtol=0, atol=shared)
     assert np.abs(before[:, 4:] - after[:, 4:]).max() > 1e-3
 
 
