@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -31,10 +32,8 @@ def unpacked(package: str, version: str) -> Path:
             partial = folder.with_suffix(f".{os.getpid()}")
             with zipfile.ZipFile(wheels[0]) as wheel:
                 wheel.extractall(partial)
-            try:
+            with contextlib.suppress(OSError):  # another process was faster
                 partial.rename(folder)
-            except OSError:  # another process was faster
-                pass
     return folder
 
 

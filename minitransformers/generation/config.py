@@ -112,6 +112,8 @@ class GenerationConfig:
 
         def __getattr__(self, name: str) -> Any: ...
 
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
     def __init__(self, **kwargs: Any):
         self._from_model_config = kwargs.pop("_from_model_config", False)
         self._made = None  # as it was when loaded
