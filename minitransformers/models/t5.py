@@ -125,7 +125,8 @@ class T5Attention(Module):
         if self.cross:
             out = state.attend_source(self.layer, q, self.project, 1.0, drop)
         else:
-            out = state.attend(self.layer, q, *self.project(x), 1.0, drop)
+            k, v = self.project(x)
+            out = state.attend(self.layer, q, k, v, 1.0, drop)
         return self.o(ops.merge_heads(out))
 
 
