@@ -224,7 +224,8 @@ class KVCache:
         for i in range(len(parts[0][0])):
             held = [tuple(x[rows] for x in cache.layers[i].pair()) for cache, rows in parts]
             kept = min(length, max(k.shape[2] for k, _ in held))
-            new.append(i, *(_stacked([pair[j] for pair in held], kept) for j in (0, 1)))
+            k, v = (_stacked([pair[j] for pair in held], kept) for j in (0, 1))
+            new.append(i, k, v)
             new.layers[i].forgotten, new.layers[i].length = length - kept, length
         return new
 

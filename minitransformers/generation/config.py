@@ -116,7 +116,7 @@ class GenerationConfig:
 
     def __init__(self, **kwargs: Any):
         self._from_model_config = kwargs.pop("_from_model_config", False)
-        self._made = None  # as it was when loaded
+        self._made: dict | None = None  # as it was when loaded
         kwargs.pop("transformers_version", None)
         for name, default in (DEFAULTS | _ADDED).items():
             setattr(self, name, kwargs.pop(name, copy.copy(default)))
@@ -173,7 +173,7 @@ class GenerationConfig:
         return cls(**_read(path))._as_made()
 
     def _as_made(self) -> GenerationConfig:
-        self._made: dict | None = self.to_dict()
+        self._made = self.to_dict()
         return self
 
     def follows(self, model_config: Any) -> GenerationConfig:

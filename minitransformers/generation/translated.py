@@ -93,7 +93,7 @@ def aligned(
     run_length = np.zeros((same.shape[0] + 1, same.shape[1] + 1), np.int64)
     for i in range(same.shape[0] - 1, -1, -1):  # runs that start here, from those one further
         run_length[i, :-1] = np.where(same[i], run_length[i + 1, 1:] + 1, 0)
-    i, j = np.unravel_index(run_length.argmax(), run_length.shape)
-    length = int(run_length[i, j])
-    end, stale = int(i) + length, old.shape[1] - int(j) - length
+    row, column = np.unravel_index(run_length.argmax(), run_length.shape)
+    length = int(run_length[row, column])
+    end, stale = int(row) + length, old.shape[1] - int(column) - length
     return stale, window[:, end + stale :], window[:, end : end + stale]
