@@ -95,11 +95,15 @@ class Primitive:
         self.forward = forward
         self.vjp: Any = None
         self._told = "record" in inspect.signature(forward).parameters
+        self.__name__: str
         functools.update_wrapper(self, forward)
 
     def defvjp(self, vjp: Callable) -> Callable:
         self.vjp = vjp
         return vjp
+
+    def __reduce__(self) -> str:
+        return self.__name__  # pickled by name, as a function is
 
     def __call__(self, *inputs: Any, **static: Any) -> Any:
         for x in inputs:

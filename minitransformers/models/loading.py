@@ -94,7 +94,11 @@ def _match(
 
 
 def _float32(x: Any) -> np.ndarray:
-    return np.asarray(x, np.float32) if isinstance(x, np.ndarray) else x.numpy(np.float32)
+    if isinstance(x, np.ndarray):
+        return np.asarray(x, np.float32)
+    array = x.numpy(np.float32)
+    array.flags.writeable = False  # as views of the file are: unchanged weights can be told
+    return array
 
 
 def initialise(model: PreTrainedModel, names: Iterable[str]) -> None:
