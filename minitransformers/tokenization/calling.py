@@ -169,8 +169,10 @@ class CallingMixin(PreparationMixin):
                 return [[encoding] for encoding in encodings]
             return [[encoding, *encoding.overflowing] for encoding in encodings]
 
-        # Offsets take time and are rarely asked for: without need they are left for later.
-        skip = self._backend.can_skip_offsets and not returned.get("return_offsets_mapping")
+        # Offsets take time and are rarely asked for: without need they are left for later. Windows
+        # are encoded with them always, as their token types are wrong otherwise (tokenizers 0.23).
+        wanted = return_overflowing_tokens or returned.get("return_offsets_mapping")
+        skip = self._backend.can_skip_offsets and not wanted
         rows_of_windows = windows(not skip)
         encodings = [part for parts in rows_of_windows for part in parts]
         data = self._columns(encodings, **returned)
