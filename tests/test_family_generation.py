@@ -20,6 +20,7 @@ MODELS = {
     "BlenderbotSmallForConditionalGeneration": "blenderbot-small",
     "ElectraForCausalLM": "electra",
     "EncoderDecoderModel": "encoder-decoder",
+    "LEDForConditionalGeneration": "led",
     "M2M100ForConditionalGeneration": "m2m_100",
     "MBartForConditionalGeneration": "mbart",
     "MT5ForConditionalGeneration": "mt5",

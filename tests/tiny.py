@@ -166,6 +166,15 @@ CONFIGS: dict[str, dict] = {
         intermediate_size=20, local_attention=4, pad_token_id=0, bos_token_id=1, eos_token_id=2,
         cls_token_id=1, sep_token_id=2,
     ),
+    "longformer": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24, attention_window=[4, 8],
+    ),
+    "led": dict(
+        vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
+        decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16, attention_window=4,
+        max_encoder_position_embeddings=24, max_decoder_position_embeddings=20,
+    ),
 }  # fmt: skip
 CONFIGS["encoder-decoder"] = dict(
     encoder=CONFIGS["bert"] | {"model_type": "bert"},
@@ -173,7 +182,6 @@ CONFIGS["encoder-decoder"] = dict(
                                "is_decoder": True},
     pad_token_id=0, decoder_start_token_id=1, eos_token_id=2,
 )  # fmt: skip
-
 
 
 def weight(name: str, shape: tuple[int, ...], seed: int = 0, scale: float = 0.3) -> np.ndarray:

@@ -46,6 +46,8 @@ class State:
         self.hidden_states: list | None = [] if hidden else None
         self.attentions: list | None = [] if attentions else None
         self.cross_attentions: list | None = [] if attentions else None
+        self.sight: Any = None  # of models whose tokens see their neighbours and global tokens
+        self.global_attentions: list | None = [] if attentions else None
         self.head_mask, self.source_head_mask = head_mask, source_head_mask
         self.last = last
 
@@ -137,6 +139,24 @@ class State:
         mask = None if self.mask is None else self.mask.within(window)
         return self._mix(layer, q, k, v, scale, drop, mask, added, self.head_mask,
                          self.attentions, softcap)  # fmt: skip
+
+    def mix(
+        self,
+        layer: int,
+        q: Any,
+        k: Any,
+        v: Any,
+        scale: float,
+        drop: float,
+        mask: Mask | None,
+        bias: Any = None,
+        keep: list | None = None,
+    ) -> Any:
+        """Attention to given keys only, where a model chooses them itself.
+
+        q: (batch, heads, seq, head_dim); k, v: (batch, kv_heads, total, head_dim) -> q's shape
+        """  # fmt: skip
+        return self._mix(layer, q, k, v, scale, drop, mask, bias, self.head_mask, keep)
 
     def attend_source(
         self, layer: int, q: Any, project: Callable[[Any], tuple], scale: float, drop: float = 0.0

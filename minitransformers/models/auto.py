@@ -172,6 +172,13 @@ MODELS: dict[str, dict[str, str]] = {
         "token-classification": "GPT2ForTokenClassification",
         "question-answering": "GPT2ForQuestionAnswering",
     },
+    "led": {
+        "config": "LEDConfig",
+        "base": "LEDModel",
+        "seq2seq-lm": "LEDForConditionalGeneration",
+        "sequence-classification": "LEDForSequenceClassification",
+        "question-answering": "LEDForQuestionAnswering",
+    },
     "llama": {
         "config": "LlamaConfig",
         "base": "LlamaModel",
@@ -179,6 +186,17 @@ MODELS: dict[str, dict[str, str]] = {
         "sequence-classification": "LlamaForSequenceClassification",
         "token-classification": "LlamaForTokenClassification",
         "question-answering": "LlamaForQuestionAnswering",
+    },
+    "longformer": {
+        "config": "LongformerConfig",
+        "base": "LongformerModel",
+        "pretraining": "LongformerForMaskedLM",
+        "masked-lm": "LongformerForMaskedLM",
+        "sequence-classification": "LongformerForSequenceClassification",
+        "multiple-choice": "LongformerForMultipleChoice",
+        "token-classification": "LongformerForTokenClassification",
+        "question-answering": "LongformerForQuestionAnswering",
+        "text-encoding": "LongformerModel",
     },
     "m2m_100": {
         "config": "M2M100Config",

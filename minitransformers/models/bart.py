@@ -169,7 +169,6 @@ class BartStack(Module):
     pre_norm: ClassVar[bool] = False
     norms_embeddings: ClassVar[bool] = True
     positions: ClassVar[Any] = LearnedPositions
-    layer_class: ClassVar[Any] = BartLayer
 
     def __init__(self, config: Any, decoder: bool):
         n = config.d_model
@@ -177,8 +176,8 @@ class BartStack(Module):
         vocab = (decoder and getattr(config, "decoder_vocab_size", None)) or config.vocab_size
         layers = config.decoder_layers if decoder else config.encoder_layers
         self.embed_tokens = ScaledEmbedding(vocab, n, config.pad_token_id, scale)
-        self.embed_positions = self.positions(config)
-        self.layers = [self.layer_class(config, i, decoder, self.pre_norm) for i in range(layers)]
+        self.embed_positions = self.make_positions(config, decoder)
+        self.layers = [self.make_layer(config, i, decoder) for i in range(layers)]
         if self.norms_embeddings:
             self.layernorm_embedding = LayerNorm(n)
         if self.pre_norm:
@@ -191,6 +190,12 @@ class BartStack(Module):
         for layer in self.layers:
             x = layer(state.keep(x), state)
         return state.keep(self.layer_norm(x) if self.pre_norm else x)
+
+    def make_layer(self, config: Any, layer: int, decoder: bool) -> Module:
+        return BartLayer(config, layer, decoder, self.pre_norm)
+
+    def make_positions(self, config: Any, decoder: bool) -> Any:
+        return self.positions(config)
 
     def place(self, x: Any, state: State) -> Any:
         """Add the positions to embeddings."""

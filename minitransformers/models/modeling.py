@@ -219,6 +219,7 @@ class PreTrainedModel(Module):
             "decoder_hidden_states": _kept(state.hidden_states),
             "decoder_attentions": _kept(state.attentions),
             "cross_attentions": _kept(state.cross_attentions),
+            "global_attentions": _kept(state.global_attentions),
         }
         return self.output_class(**{k: v for k, v in (record | values).items() if k in fields})
 
