@@ -207,6 +207,7 @@ class BartPreTrainedModel(PreTrainedModel):
     config_class = BartConfig
     base_model_prefix = "model"
     input_embeddings = "shared"
+    ignore = ("encoder.version", "decoder.version")  # in files converted from fairseq
     stack_class: ClassVar[Any] = BartStack
 
     def initial_std(self, name: str) -> float:

@@ -30,7 +30,9 @@ def answer(name: str, fields: dict, inputs: dict) -> tuple[list[str], dict[str, 
     """-> (names of the parameters, the output)"""
     kind = getattr(transformers, name)
     how = "eager" if keeps_attentions(name, inputs) else "sdpa"
-    model = fill_reference(kind(kind.config_class(**copy.deepcopy(fields), attn_implementation=how)))
+    model = fill_reference(
+        kind(kind.config_class(**copy.deepcopy(fields), attn_implementation=how))
+    )
     given = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in inputs.items()}
     with torch.no_grad():
         output = model(**options(name, given))
