@@ -176,7 +176,7 @@ class LongformerSelfAttention(Module):
         q = self.split(self.query_global(sight.of_globals(x)))
         k, v = self.split(self.key_global(x)), self.split(self.value_global(x))
         mask = Mask(sight.most, sight.seq, padding=sight.shown)
-        keep = None if state.global_attentions is None else []
+        keep: list | None = None if state.global_attentions is None else []
         out = state.mix(self.layer, q, k, v, self.scale, self.dropout.rate, mask, keep=keep)
         if keep:
             # a row with fewer global tokens than another has nobody there, who sees all alike
