@@ -74,7 +74,7 @@ def span_loss(start_logits: Any, end_logits: Any, start: np.ndarray, end: np.nda
         ops.cross_entropy(logits, labels=np.clip(positions.reshape(-1), 0, seq), ignore_index=seq)
         for logits, positions in ((start_logits, start), (end_logits, end))
     ]
-    return (losses[0] + losses[1]) * 0.5
+    return ops.mul(losses[0] + losses[1], 0.5)
 
 
 # heads
@@ -94,6 +94,10 @@ class Head(PreTrainedModel):
     def __init__(self, config: Any):
         super().__init__(config)
         setattr(self, self.base_model_prefix, self.base_class(config, **self.base_options))
+
+    def width(self, config: Any) -> int:
+        """Of what the headless model returns."""
+        return config.hidden_size
 
     def hidden(self, state: State, **inputs: Any) -> Any:
         """-> (batch, seq, hidden)"""
@@ -133,10 +137,6 @@ class ForCausalLM(Head):
     def __init__(self, config: Any):
         super().__init__(config)
         setattr(self, self.head, Linear(self.width(config), config.vocab_size, self.head_bias))
-
-    def width(self, config: Any) -> int:
-        """Of what the headless model returns."""
-        return config.hidden_size
 
     def get_output_embeddings(self) -> Any:
         return getattr(self, self.head)
@@ -186,7 +186,7 @@ class CausalForSequenceClassification(Head):
 
     def __init__(self, config: Any):
         super().__init__(config)
-        self.score = Linear(config.hidden_size, config.num_labels, bias=False)
+        self.score = Linear(self.width(config), config.num_labels, bias=False)
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
         logits = self.score(self.hidden(state, **inputs))
@@ -220,7 +220,7 @@ class ForTokenClassification(Head):
     def __init__(self, config: Any):
         super().__init__(config)
         self.dropout = classifier_dropout(config)
-        setattr(self, self.classifier_name, Linear(config.hidden_size, config.num_labels))
+        setattr(self, self.classifier_name, Linear(self.width(config), config.num_labels))
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
         x = self.dropout(self.hidden(state, **inputs))
@@ -239,7 +239,7 @@ class ForQuestionAnswering(Head):
 
     def __init__(self, config: Any):
         super().__init__(config)
-        setattr(self, self.outputs_name, Linear(config.hidden_size, 2))
+        setattr(self, self.outputs_name, Linear(self.width(config), 2))
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
         logits = getattr(self, self.outputs_name)(self.hidden(state, **inputs))

@@ -33,7 +33,9 @@ def _(saved, g):
 
 @primitive
 def mul(x, y):
-    """x * y, with broadcasting; either may be a Python float."""
+    """x * y, with broadcasting; y may be a Python float."""
+    if isinstance(y, float):  # NumPy 1 makes float64 of a float32 without axes times a float
+        y = x.dtype.type(y)
     return x * y, (x, y)
 
 
