@@ -185,7 +185,7 @@ class MixtralForCausalLM(llama.LlamaForCausalLM):
     def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
         losses = super().loss(values, labels)
         if "aux_loss" in values:
-            weighted = values["aux_loss"] * self.config.router_aux_loss_coef
+            weighted = ops.mul(values["aux_loss"], self.config.router_aux_loss_coef)
             losses["loss"] = losses["loss"] + weighted
         return losses
 
