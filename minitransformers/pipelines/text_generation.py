@@ -60,8 +60,8 @@ class TextGenerationPipeline(Pipeline):
         new tokens
     stop_sequence: a token that ends the text
     continue_final_message: whether a chat's last message is continued
-    add_special_tokens, padding, truncation, max_length: for the tokenizer too. No special tokens
-        are added unless add_special_tokens=True, as in release 4.38.
+    add_special_tokens, padding, truncation, max_length: for the tokenizer too, whose own
+        default decides about special tokens.
     other keywords: generate()'s. Without a length, a text ends at 20 tokens in all, or where the
         model's configuration says (task_specific_params, generation_config).
 
@@ -158,7 +158,7 @@ class TextGenerationPipeline(Pipeline):
         prompt_text: Any,
         prefix: str = "",
         handle_long_generation: str | None = None,
-        add_special_tokens: bool = False,
+        add_special_tokens: bool | None = None,
         truncation: Any = None,
         padding: Any = None,
         max_length: int | None = None,
@@ -167,6 +167,7 @@ class TextGenerationPipeline(Pipeline):
     ) -> Any:
         options = {"truncation": truncation, "padding": padding, "max_length": max_length}
         options = _without_none(options)
+        special = _without_none({"add_special_tokens": add_special_tokens})
         if isinstance(prompt_text, (list, tuple)):
             prompt_text = Chat(prompt_text)
         if isinstance(prompt_text, Chat):
@@ -185,9 +186,9 @@ class TextGenerationPipeline(Pipeline):
                 options.setdefault("truncation", True)
             encoded = self.tokenizer(
                 text,
-                add_special_tokens=add_special_tokens,
                 return_tensors="np",
                 verbose=False,
+                **special,
                 **options,
             )
         inputs = texts.text_model_inputs(self, encoded)
