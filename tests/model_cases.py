@@ -111,7 +111,7 @@ def padded_rows(x: np.ndarray, inputs: dict) -> np.ndarray:
     mask = None if mask is None else mask.astype(np.float32)
     if mask is None or mask.ndim != 2 or "decoder_input_ids" in inputs or x.ndim < 3:
         return x
-    if x.shape[-2:] == (6, 6) and x.ndim == 4:  # attentions (batch, heads, seq, seq)
+    if x.ndim == 4 and x.shape[2] == mask.shape[1]:  # attentions, keys (batch, heads, seq, ...)
         return x * mask[:, None, :, None]
     if x.ndim == 3 and x.shape[:2] == mask.shape:  # hidden states, logits of tokens
         return x * mask[:, :, None]
@@ -120,8 +120,9 @@ def padded_rows(x: np.ndarray, inputs: dict) -> np.ndarray:
 
 def keeps_attentions(name: str, inputs: dict) -> bool:
     """Whether the case asks for attentions. The reference then computes padded GPT-2 another way,
-    in which a query that sees nothing sees other nothing than by default."""
-    return not (name.startswith("GPT2") and "attention_mask" in inputs)
+    in which a query that sees nothing sees other nothing than by default, and adds ALiBi twice to
+    Falcon's scores."""
+    return not (name.startswith(("GPT2", "FalconModel")) and "attention_mask" in inputs)
 
 
 def options(name: str, inputs: dict) -> dict[str, Any]:

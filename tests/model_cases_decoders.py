@@ -10,8 +10,10 @@ from tiny import CONFIGS
 
 from minitransformers.models.auto import MODELS
 
-LOGITS = {"output_hidden_states": False, "output_attentions": False, "use_cache": False}
-SEEN = np.where(LEFT == 0, -100, LABELS)  # what stands at padding differs, and is never asked
+LOGITS = {"output_hidden_states": False, "output_attentions": False}
+BARE = {"use_cache": False}
+# what follows from padding differs, and is never asked
+SEEN = np.where(np.roll(LEFT, 1, axis=1) * LEFT == 0, -100, LABELS)
 TARGETS: dict[str, tuple[dict, dict]] = {
     "sequence-classification": ({"num_labels": 3}, {"labels": FEW}),
     "token-classification": ({"num_labels": 3}, {"labels": np.where(SEEN < 0, -100, SEEN % 3)}),
@@ -19,25 +21,25 @@ TARGETS: dict[str, tuple[dict, dict]] = {
 }
 
 
-def decoder(kind: str, changes: dict | None = None, **options: Any) -> dict[str, tuple]:
+def decoder(kind: str, **changes: Any) -> dict[str, tuple]:
     """The headless model with holes, the language model with left padding, each head once."""
-    fields, names = CONFIGS[kind] | (changes or {}), MODELS[kind]
-    left = {"input_ids": IDS, "attention_mask": LEFT} | options
+    fields, names = CONFIGS[kind] | changes, MODELS[kind]
+    left = {"input_ids": IDS, "attention_mask": LEFT}
     base, lm = names["base"], names["causal-lm"]
     cases = {
-        base: (base, fields, left | LOGITS | {"attention_mask": HOLES}),
+        base: (base, fields | BARE, left | LOGITS | {"attention_mask": HOLES}),
         lm: (lm, fields, left | {"labels": SEEN}),
     }
     for task, (extra, targets) in TARGETS.items():
         if name := names.get(task):
-            cases[name] = (name, fields | extra, {"input_ids": IDS} | LOGITS | targets)
+            cases[name] = (name, fields | BARE | extra, {"input_ids": IDS} | LOGITS | targets)
     return cases
 
 
 def variant(title: str, name: str, kind: str, changes: dict, **inputs: Any) -> dict[str, tuple]:
     """Another configuration, asked for logits only."""
     given = {"input_ids": IDS, "attention_mask": LEFT} | LOGITS | inputs
-    return {title: (name, CONFIGS[kind] | changes, given)}
+    return {title: (name, CONFIGS[kind] | BARE | changes, given)}
 
 
 def rope(kind: str, name: str, scaling: dict) -> dict[str, tuple]:
@@ -63,7 +65,7 @@ CASES: dict[str, tuple[str, dict, dict]] = {
     **decoder("mistral"),
     # the reference's windows start at max_window_layers only with flash attention
     **variant("Qwen2 window", "Qwen2ForCausalLM", "qwen2", {"max_window_layers": 0}),
-    **decoder("qwen2", {"use_sliding_window": False}),
+    **decoder("qwen2", use_sliding_window=False),
     **decoder("gemma"),
     **decoder("mixtral"),
     **variant("Mixtral router", "MixtralForCausalLM", "mixtral", {"output_router_logits": True},
@@ -77,4 +79,25 @@ CASES: dict[str, tuple[str, dict, dict]] = {
     **decoder("stablelm"),
     **variant("StableLM 2 12B", "StableLmModel", "stablelm", {
         "qk_layernorm": True, "use_parallel_residual": True, "use_qkv_bias": True}),
+    **decoder("phi"),
+    **decoder("gpt_neox"),
+    **variant("GPTNeoX one by one", "GPTNeoXModel", "gpt_neox", {
+        "use_parallel_residual": False, "rope_scaling": {"type": "linear", "factor": 2.0}}),
+    **decoder("gpt_neo"),
+    **decoder("opt"),
+    **variant("OPT 350m", "OPTForCausalLM", "opt", {
+        "do_layer_norm_before": False, "word_embed_proj_dim": 10}),
+    **decoder("bloom"),
+    **decoder("gptj"),
+    **decoder("codegen"),
+    **decoder("gpt_bigcode", use_cache=False),  # theirs has keys and values in one array
+    **variant("GPTBigCode many keys", "GPTBigCodeModel", "gpt_bigcode", {"multi_query": False}),
+    **decoder("falcon"),
+    **variant("Falcon 40B", "FalconModel", "falcon", {
+        "new_decoder_architecture": True, "num_kv_heads": 2}),
+    **variant("Falcon RW", "FalconModel", "falcon", {
+        "alibi": True, "multi_query": False, "parallel_attn": False, "bias": True}),
+    **decoder("mpt"),
+    **variant("MPT clipped", "MptModel", "mpt", {"attn_config": {"clip_qkv": 0.5}}),
+    **decoder("openai-gpt"),
 }  # fmt: skip

@@ -11,6 +11,12 @@ DECODER = dict(
     num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
 )  # fmt: skip
 
+LAYERS = dict(vocab_size=37, num_hidden_layers=2, max_position_embeddings=64)
+WIDE = dict(
+    vocab_size=37, n_embd=16, n_layer=2, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=2,
+    pad_token_id=0,
+)  # fmt: skip
+
 # Dimensions small enough for a golden file, uneven enough to catch swapped axes.
 CONFIGS: dict[str, dict] = {
     "bert": dict(
@@ -133,6 +139,28 @@ CONFIGS: dict[str, dict] = {
         use_sliding_window=True, sliding_window=4,
     ),
     "stablelm": DECODER | dict(pad_token_id=0, partial_rotary_factor=0.5, eos_token_id=2),
+    "phi": DECODER | dict(pad_token_id=0),
+    "gpt_neox": LAYERS | dict(
+        hidden_size=16, num_attention_heads=4, intermediate_size=20, rotary_pct=0.5, pad_token_id=0,
+    ),
+    "gpt_neo": dict(
+        vocab_size=37, hidden_size=16, num_layers=2, num_heads=4, intermediate_size=20,
+        attention_types=[[["global", "local"], 1]], window_size=3, max_position_embeddings=64,
+        bos_token_id=1, eos_token_id=2, pad_token_id=0,
+    ),
+    "opt": LAYERS | dict(hidden_size=16, num_attention_heads=4, ffn_dim=20, pad_token_id=0),
+    "bloom": dict(vocab_size=37, hidden_size=18, n_layer=2, n_head=3, pad_token_id=0),
+    "gptj": WIDE | dict(rotary_dim=2),
+    "codegen": WIDE | dict(rotary_dim=2),
+    "gpt_bigcode": WIDE,
+    "openai-gpt": WIDE,
+    "falcon": LAYERS | dict(
+        hidden_size=16, num_attention_heads=4, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+    ),
+    "mpt": dict(
+        vocab_size=37, d_model=18, n_layers=2, n_heads=3, max_seq_len=64, eos_token_id=2,
+        pad_token_id=0,
+    ),
     "umt5": dict(
         vocab_size=37, d_model=12, d_kv=4, d_ff=20, num_layers=2, num_heads=2,
         num_decoder_layers=3, relative_attention_num_buckets=8,

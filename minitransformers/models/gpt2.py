@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -108,14 +108,17 @@ class MLP(Module):
 
 
 class Block(Module):
-    def __init__(self, config: GPT2Config, layer: int):
+    attention: ClassVar[Any] = Attention
+    feed_forward: ClassVar[Any] = MLP
+
+    def __init__(self, config: Any, layer: int):
         self.ln_1 = LayerNorm(config.n_embd, config.layer_norm_epsilon)
-        self.attn = Attention(config, layer)
+        self.attn = self.attention(config, layer)
         self.ln_2 = LayerNorm(config.n_embd, config.layer_norm_epsilon)
         if config.add_cross_attention:
             self.crossattention = Attention(config, layer, cross=True)
             self.ln_cross_attn = LayerNorm(config.n_embd, config.layer_norm_epsilon)
-        self.mlp = MLP(config)
+        self.mlp = self.feed_forward(config)
 
     def __call__(self, x: Any, state: State) -> Any:
         x = x + self.attn(self.ln_1(x), state)
@@ -148,13 +151,14 @@ class GPT2PreTrainedModel(PreTrainedModel):
 
 class GPT2Model(GPT2PreTrainedModel):
     output_class = BaseModelOutputWithPastAndCrossAttentions
+    block: ClassVar[Any] = Block
 
-    def __init__(self, config: GPT2Config):
+    def __init__(self, config: Any):
         super().__init__(config)
         self.wte = Embedding(config.vocab_size, config.n_embd)
         self.wpe = Embedding(config.n_positions, config.n_embd)
         self.drop = Dropout(config.embd_pdrop)
-        self.h = [Block(config, layer) for layer in range(config.n_layer)]
+        self.h = [self.block(config, layer) for layer in range(config.n_layer)]
         self.ln_f = LayerNorm(config.n_embd, config.layer_norm_epsilon)
 
     def forward(

@@ -7,6 +7,7 @@ All ops return float32 for float32, and never write to an input.
 from .activations import (
     ACTIVATIONS,
     activation,
+    clip,
     gelu,
     gelu_new,
     quick_gelu,
@@ -43,6 +44,7 @@ __all__ = [
     "add",
     "attention",
     "bce_with_logits",
+    "clip",
     "concatenate",
     "conv1d",
     "convolution",

@@ -180,6 +180,18 @@ def _(out, g):
 
 
 @primitive
+def clip(x, *, limit):
+    """x, no further from zero than `limit`."""
+    return np.clip(x, -limit, limit), (x, limit)
+
+
+@clip.defvjp
+def _(saved, g):
+    x, limit = saved
+    return (g * (np.abs(x) <= limit),)
+
+
+@primitive
 def softmax(x):
     """exp(x) over its sum along the last axis."""
     out = np.exp(x - x.max(-1, keepdims=True))
