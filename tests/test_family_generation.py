@@ -13,20 +13,43 @@ from tiny import CONFIGS, fill
 
 # class -> model_type
 MODELS = {
-    "BartForConditionalGeneration": "bart",
     "BartForCausalLM": "bart",
+    "BartForConditionalGeneration": "bart",
     "BertLMHeadModel": "bert",
     "BlenderbotForConditionalGeneration": "blenderbot",
     "BlenderbotSmallForConditionalGeneration": "blenderbot-small",
+    "BloomForCausalLM": "bloom",
+    "CodeGenForCausalLM": "codegen",
     "ElectraForCausalLM": "electra",
     "EncoderDecoderModel": "encoder-decoder",
+    "FalconForCausalLM": "falcon",
+    "GPTBigCodeForCausalLM": "gpt_bigcode",
+    "GPTJForCausalLM": "gptj",
+    "GPTNeoForCausalLM": "gpt_neo",
+    "GPTNeoXForCausalLM": "gpt_neox",
+    "Gemma2ForCausalLM": "gemma2",
+    "Gemma3ForCausalLM": "gemma3_text",
+    "GemmaForCausalLM": "gemma",
     "LEDForConditionalGeneration": "led",
+    "LlamaForCausalLM": "llama",
     "M2M100ForConditionalGeneration": "m2m_100",
     "MBartForConditionalGeneration": "mbart",
     "MT5ForConditionalGeneration": "mt5",
     "MarianMTModel": "marian",
+    "MistralForCausalLM": "mistral",
+    "MixtralForCausalLM": "mixtral",
+    "MptForCausalLM": "mpt",
+    "OPTForCausalLM": "opt",
+    "Olmo2ForCausalLM": "olmo2",
+    "OpenAIGPTLMHeadModel": "openai-gpt",
     "PegasusForConditionalGeneration": "pegasus",
+    "Phi3ForCausalLM": "phi3",
+    "PhiForCausalLM": "phi",
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen3ForCausalLM": "qwen3",
     "RobertaForCausalLM": "roberta",
+    "SmolLM3ForCausalLM": "smollm3",
+    "StableLmForCausalLM": "stablelm",
     "T5ForConditionalGeneration": "t5",
     "UMT5ForConditionalGeneration": "umt5",
 }
@@ -44,6 +67,8 @@ def fields_of(name: str, kind: str) -> dict[str, Any]:
     fields = {"eos_token_id": 2} | CONFIGS[kind]
     if name.endswith(("ForCausalLM", "LMHeadModel")) and kind in ("bert", "electra", "roberta"):
         fields["is_decoder"] = True
+    if kind == "qwen2":  # the reference's window starts at this layer only with flash attention
+        fields["max_window_layers"] = 0
     return fields | ({"decoder_start_token_id": STARTS[kind]} if kind in STARTS else {})
 
 

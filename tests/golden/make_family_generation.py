@@ -1,7 +1,8 @@
 """Write family_generation.json: what the reference generates with each generative architecture.
 
 Needs torch and transformers==4.46.3 (a later one for architectures it lacks); run from anywhere.
-Answers of classes that the installed reference lacks are kept as they are.
+    python make_family_generation.py [LlamaForCausalLM Gemma2ForCausalLM ...]
+Answers of other classes, and of those that the installed reference lacks, are kept as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ transformers.logging.set_verbosity_error()
 path = Path(__file__).with_name("family_generation.json")
 answers = json.loads(path.read_text()) if path.exists() else {}
 for name, kind in MODELS.items():
-    if not hasattr(transformers, name):
+    if not hasattr(transformers, name) or name not in (sys.argv[1:] or MODELS):
         continue
     cls = getattr(transformers, name)
     config = cls.config_class(**copy.deepcopy(fields_of(name, kind)))

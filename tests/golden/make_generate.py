@@ -18,6 +18,8 @@ import numpy as np
 from fuzz_generate import differences, ours, reason, reference
 
 BASIC = ("greedy", "sample", "beam", "beam_sample")
+
+
 def sequences(output: object) -> np.ndarray:
     return output if isinstance(output, np.ndarray) else output["sequences"]
 
