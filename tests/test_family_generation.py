@@ -67,6 +67,8 @@ def fields_of(name: str, kind: str) -> dict[str, Any]:
     fields = {"eos_token_id": 2} | CONFIGS[kind]
     if name.endswith(("ForCausalLM", "LMHeadModel")) and kind in ("bert", "electra", "roberta"):
         fields["is_decoder"] = True
+    if kind in ("gemma2", "gemma3_text", "olmo2", "qwen3", "smollm3"):
+        fields["pad_token_id"] = 1  # later references' beams take a pad token 0 for none
     if kind == "qwen2":  # the reference's window starts at this layer only with flash attention
         fields["max_window_layers"] = 0
     return fields | ({"decoder_start_token_id": STARTS[kind]} if kind in STARTS else {})
@@ -74,6 +76,8 @@ def fields_of(name: str, kind: str) -> dict[str, Any]:
 
 def inputs_of(config: Any) -> dict[str, np.ndarray]:
     """A batch padded on the left."""
+    if config.model_type == "openai-gpt":  # whose mask the reference forgets when it generates
+        return {"input_ids": IDS}
     pad = 0 if config.pad_token_id is None else config.pad_token_id
     return {"input_ids": np.where(MASK == 0, pad, IDS), "attention_mask": MASK}
 
