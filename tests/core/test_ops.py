@@ -56,6 +56,13 @@ CASES: dict[str, tuple[Any, tuple, dict]] = {
             "head_mask": R.random((1, 4, 1, 1)),
         },
     ),
+    "attention with capped scores, bias by key": (
+        ops.attention,
+        (normal(2, 4, 3, 2), normal(2, 2, 5, 2), normal(2, 2, 5, 2), normal(2, 4, 1, 5)),
+        {"scale": 0.7, "softcap": 0.9},
+    ),
+    "clip": (ops.clip, (normal(3, 7),), {"limit": 0.8}),
+    "softmax": (ops.softmax, (normal(3, 7),), {}),
     "rotary": (ops.rotary, (normal(2, 3, 5, 6),), {"cos": np.cos(ANGLES), "sin": np.sin(ANGLES)}),
     "rotary interleaved": (
         ops.rotary,

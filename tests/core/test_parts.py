@@ -115,12 +115,51 @@ def test_cache_reads_and_gives_the_old_tuples(rng) -> None:
     assert len(list(cache)) == 2
 
 
+@pytest.mark.parametrize("reserve", [0, 5000])
+def test_a_window_bounds_the_cache(rng, reserve) -> None:
+    """Each query is given what its window holds, long after the rest is forgotten."""
+    window, cache, seen = 20, KVCache(reserve), np.zeros((2, 3, 0, 4), np.float32)
+    for n in (7, 300, *(1,) * 600, 40, 1):
+        new = keys(rng, n)
+        seen = np.concatenate([seen, new], axis=2)
+        k, v = cache.append(0, new, -new, window)
+        np.testing.assert_array_equal(k, seen[:, :, -(window - 1 + n) :])
+        np.testing.assert_array_equal(v, -k)
+    assert cache.length == seen.shape[2]
+    held = cache.layers[0].buffer.k.shape[2]
+    assert held <= 1024
+
+    fork = cache.fork()  # draft tokens are taken back, rows change places
+    fork.append(0, keys(rng, 5), keys(rng, 5), window)
+    fork.crop(cache.length - 2)
+    fork.reorder(np.array([1, 0]), start=cache.length - 4)
+    new = keys(rng, 1)
+    k, _ = fork.append(0, new, new, window)
+    moved = np.concatenate([seen[:, :, -window - 1 : -4], seen[[1, 0], :, -4:-2], new], axis=2)
+    np.testing.assert_array_equal(k[:, :, -3:], moved[:, :, -3:])
+    np.testing.assert_array_equal(cache[0][0][:, :, -window:], seen[:, :, -window:])
+    with pytest.raises(ValueError, match="have forgotten"):
+        fork.crop(3)
+
+
 def test_cache_under_differentiation(rng) -> None:
     cache = KVCache()
     cache.append(0, keys(rng, 2), keys(rng, 2))
     k, _ = cache.append(0, Tensor(keys(rng, 1)), Tensor(keys(rng, 1)))
     assert type(k) is Tensor
     assert k.shape == (2, 3, 3, 4)
+
+
+@pytest.mark.parametrize(("seq", "total"), [(6, 6), (1, 9), (3, 9), (4, 4)])
+def test_masks_within_a_window(seq, total) -> None:
+    padding = np.arange(total) % 5 != 1
+    whole = Mask.of(padding[None], seq, total, causal=True)
+    plain, narrow = whole.additive(), whole.within(4).additive()
+    behind = np.arange(total - seq, total)[:, None] - np.arange(total)
+    wanted = np.where(behind < 4, plain, np.finfo(np.float32).min)
+    n = min(total, 4 - 1 + seq)  # the keys a cache gives back
+    np.testing.assert_array_equal(np.broadcast_to(narrow, (1, 1, seq, n)), wanted[..., -n:])
+    assert whole.within(4) is whole.within(total) or total > 4
 
 
 def test_masks() -> None:
