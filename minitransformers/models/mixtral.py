@@ -134,7 +134,8 @@ def balance_loss(layers: list, chosen: int, attention_mask: Any) -> Any:
     np.put_along_axis(used, choose(value_of(logits), chosen), 1.0, axis=-1)
     share = (used * weight).sum(0)
     terms = ops.softmax(logits) * (share * weight)
-    return ops.mean(ops.reshape(terms, shape=(-1,)), axis=0) * float(rows * experts * experts)
+    mean = ops.mean(ops.reshape(terms, shape=(-1,)), axis=0)
+    return ops.mul(mean, float(rows * experts * experts))
 
 
 class Block(llama.Block):
