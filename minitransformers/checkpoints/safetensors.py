@@ -20,6 +20,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .files import replacing
+
 # The format's name of a dtype -> how its bytes are viewed: as bits where NumPy lacks the type.
 _VIEWED_AS = {
     "BOOL": "?",
@@ -139,16 +141,11 @@ def write_safetensors(
     # The library writes the memory an array starts at, whatever its strides say. (And asarray
     # keeps a scalar a scalar, which ascontiguousarray does not.)
     ordered = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    partial = f"{os.fspath(path)}.{os.getpid()}.partial"
-    try:
+    with replacing(path) as partial:
         with open(partial, "wb") as file:
             mode = os.fstat(file.fileno()).st_mode
         save_file(ordered, partial, metadata=dict(metadata) if metadata else None)
         os.chmod(partial, mode)  # the library's own mode hides the file from other users
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
 
 
 def _read_header(file: BinaryIO, path: str) -> tuple[dict[str, Any], int]:

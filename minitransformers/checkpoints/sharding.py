@@ -1,15 +1,13 @@
-"""Find a checkpoint's weights among its files, in one file or in shards, and write them so."""
+"""Find a checkpoint's weights among its files, in one file or in shards."""
 
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
-from .safetensors import StoredTensor, read_safetensors, write_safetensors
+from .safetensors import StoredTensor, read_safetensors
 
 Reader = Callable[[str], dict[str, StoredTensor]]
 
@@ -121,66 +119,3 @@ def _progress(shards: list[str]) -> Any:
     from tqdm.auto import tqdm
 
     return tqdm(shards, desc="Loading checkpoint shards", leave=False)
-
-
-def save_sharded(
-    folder: str | os.PathLike[str],
-    tensors: Mapping[str, np.ndarray],
-    max_shard_size: int | str = "5GB",
-) -> list[str]:
-    """Write model.safetensors, or shards and their index where it would exceed `max_shard_size`.
-
-    max_shard_size: bytes, or a text such as "5GB" (decimal) or "5GiB" (binary)
-    -> the paths written, the index last. Files of an earlier save there are removed afterwards, as
-    they would be loaded in place of these. Raises ValueError for a malformed size.
-    """
-    os.makedirs(folder, exist_ok=True)
-    shards = _split(tensors, _parse_size(max_shard_size))
-    names = ["model.safetensors"]
-    if len(shards) > 1:
-        count = len(shards)
-        names = [f"model-{n:05d}-of-{count:05d}.safetensors" for n in range(1, count + 1)]
-    for name, shard in zip(names, shards, strict=True):
-        write_safetensors(os.path.join(folder, name), shard)
-    if len(shards) > 1:
-        weight_map = {key: name for name, shard in zip(names, shards) for key in shard}
-        total = sum(array.nbytes for array in tensors.values())
-        names.append("model.safetensors.index.json")
-        _write_index(os.path.join(folder, names[-1]), weight_map, total)
-    ours = r"model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json"
-    for stale in os.listdir(folder):
-        if re.fullmatch(ours, stale) and stale not in names:
-            os.remove(os.path.join(folder, stale))
-    return [os.path.join(folder, name) for name in names]
-
-
-def _split(tensors: Mapping[str, np.ndarray], limit: int) -> list[dict[str, np.ndarray]]:
-    """Fill shards in the tensors' order, none over `limit` bytes unless by a single tensor."""
-    shards: list[dict[str, np.ndarray]] = [{}]
-    filled = 0
-    for name, array in tensors.items():
-        if shards[-1] and filled + array.nbytes > limit:
-            shards.append({})
-            filled = 0
-        shards[-1][name] = array
-        filled += array.nbytes
-    return shards
-
-
-def _parse_size(size: int | str) -> int:
-    units = {"": 1, **{f"{unit}B": 1000 ** (n + 1) for n, unit in enumerate("KMGT")}}
-    units |= {f"{unit}iB".upper(): 1024 ** (n + 1) for n, unit in enumerate("KMGT")}
-    match = re.fullmatch(r"(\d+) ?([A-Z]*)", str(size).upper())
-    if not match or match[2] not in units or not int(match[1]):
-        raise ValueError(
-            f"max_shard_size={size!r}: give bytes, or a text such as '5GB' or '200MiB'"
-        )
-    return int(match[1]) * units[match[2]]
-
-
-def _write_index(path: str, weight_map: dict[str, str], total_size: int) -> None:
-    partial = f"{path}.{os.getpid()}.partial"
-    with open(partial, "w", encoding="utf-8") as file:
-        index = {"metadata": {"total_size": total_size}, "weight_map": weight_map}
-        file.write(json.dumps(index, indent=2, sort_keys=True) + "\n")
-    os.replace(partial, path)

@@ -7,7 +7,7 @@ import pytest
 
 from minitransformers import hub
 from minitransformers.checkpoints import open_checkpoint, save_sharded, write_safetensors
-from minitransformers.checkpoints.sharding import _parse_size
+from minitransformers.checkpoints.saving import _parse_size
 
 TENSORS = {f"layer.{n}": np.full((5, 10), n, np.float32) for n in range(5)}  # 200 bytes each
 
@@ -53,13 +53,21 @@ def test_saving_again_removes_what_would_be_loaded_instead(tmp_path):
 
 @pytest.mark.parametrize(
     ("size", "count"),
-    [(7, 7), ("7", 7), ("2KB", 2000), ("2 kb", 2000), ("1GiB", 2**30), ("5GB", 5 * 10**9)],
+    [
+        (7, 7),
+        ("7", 7),
+        ("2KB", 2000),
+        ("0.5KB", 500),
+        ("2 kb", 2000),
+        ("1GiB", 2**30),
+        ("5GB", 5 * 10**9),
+    ],
 )
 def test_sizes(size, count):
     assert _parse_size(size) == count
 
 
-@pytest.mark.parametrize("size", ["", "0", "0.4KB", "-1GB", "5 apples", "GB", 0])
+@pytest.mark.parametrize("size", ["", "0", "0.0004KB", "-1GB", "5 apples", "GB", 0])
 def test_malformed_sizes(size):
     with pytest.raises(ValueError, match="max_shard_size"):
         _parse_size(size)
