@@ -53,6 +53,12 @@ class Module:
             yield from child.modules()
         yield self
 
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """(full name, Module), this one first under the name `prefix`, parents before children"""
+        yield prefix, self
+        for name, child in self.children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
     def slots(self, prefix: str = "") -> Iterator[tuple[str, Module, str]]:
         """(full name, owner, attribute) of every parameter, tied ones each time they occur"""
         for name, value in vars(self).items():

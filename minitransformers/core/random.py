@@ -50,6 +50,13 @@ class Generator:
         """-> shape, float32 uniform in [0, 1)"""
         return ((self.words(math.prod(shape)) & 0xFFFFFF) * _U24).reshape(shape)
 
+    def uniform(self, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
+        """-> shape, float32 uniform in [low, high)"""
+        low32 = np.float32(low)
+        # torch rounds once, after multiplying and adding: float64 holds the product exactly
+        unit = self.rand(*shape).astype(np.float64)
+        return (unit * float(np.float32(high) - low32) + float(low32)).astype(np.float32)
+
     def exponential(self, *shape: int) -> np.ndarray:
         """-> shape, float32 with rate 1"""
         words = self.words(2 * math.prod(shape))
