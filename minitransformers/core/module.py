@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from .parameter import Parameter, named_parameters
 from .primitive import Tensor
 
 
@@ -27,9 +28,12 @@ def is_placeholder(x: Any) -> bool:
 class Module:
     """A node of the tree. Its parameters are its array attributes, its children its Module
     attributes and lists of Modules; there is no registration.
+
+    buffers: its array attributes that are part of the checkpoint but never trained
     """
 
     training = False
+    buffers: ClassVar[tuple[str, ...]] = ()
 
     if TYPE_CHECKING:  # children are found by name; subclasses are called with what they compute on
 
@@ -67,18 +71,24 @@ class Module:
         for name, child in self.children():
             yield from child.slots(f"{prefix}{name}.")
 
-    def named_parameters(self) -> Iterator[tuple[str, Any]]:
-        """(name, array), a tied array once under its first name"""
-        seen = set()
-        for name, owner, attribute in self.slots():
-            value = getattr(owner, attribute)
-            if id(value) not in seen:
-                seen.add(id(value))
-                yield name, value
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """(name, Parameter), a tied one once under its first name; without `buffers`"""
+        return named_parameters(self)
 
-    def parameters(self) -> Iterator[Any]:
-        """Every parameter array, a tied one once."""
-        return (value for _, value in self.named_parameters())
+    def parameters(self) -> Iterator[Parameter]:
+        """Every Parameter, a tied one once."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Train every parameter below, or freeze them all (False). -> self"""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradient of every parameter, or set it to zeros."""
+        for parameter in self.parameters():
+            parameter.zero_grad(set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
         """{name: array}, tied arrays under every name"""
@@ -107,12 +117,16 @@ class Module:
         for name in known:
             setattr(*slots[name], weights[name])
 
+    def __getstate__(self) -> dict[str, Any]:
+        # gradients and handles are of one process's training, not of the model
+        return {name: value for name, value in vars(self).items() if name != "_handles"}
+
     def train(self, mode: bool = True) -> Any:
-        """Switch dropout on (or off, mode=False). -> self"""
+        """Switch dropout on and record calls for `backward` (or neither, mode=False). -> self"""
         for module in self.modules():
             module.training = mode
         return self
 
     def eval(self) -> Any:
-        """Switch dropout off. -> self"""
+        """Switch dropout and recording off. -> self"""
         return self.train(False)

@@ -20,19 +20,22 @@ class Tensor:
     """A value under differentiation. Exists only while a gradient is being taken.
 
     value: an array, or a tuple of arrays for an op with several results
-    parents: the inputs of the op that made it; backward(g) -> one gradient (or None) per parent
+    parents: the inputs of the op that made it
+    vjp: its gradient -> one gradient (or None) per parent: the gradient itself, a view of it or a
+        new array; None for a leaf whose gradient `backward` is to return
     """
 
-    __slots__ = ("backward", "parents", "value")
+    __slots__ = ("parents", "value", "vjp")
     __array_ufunc__ = None  # np.exp(tensor) raises, array + tensor defers to __radd__
 
-    def __init__(self, value: Any, parents: tuple = (), backward: Any = None):
-        self.value, self.parents, self.backward = value, parents, backward
+    def __init__(self, value: Any, parents: tuple = (), vjp: Any = None):
+        self.value, self.parents, self.vjp = value, parents, vjp
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(
             "a NumPy function was called on a value under differentiation, which would lose its "
-            "gradient: use the operation of the same name in minitransformers.core.ops"
+            "gradient: use the operation of the same name in minitransformers.core.ops, or "
+            "`.detach()` for the array"
         )
 
     shape = property(lambda self: self.value.shape)
@@ -40,8 +43,56 @@ class Tensor:
     ndim = property(lambda self: self.value.ndim)
     size = property(lambda self: self.value.size)
 
+    # leaving differentiation
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add the derivative by every parameter it was computed from to the parameter's `grad`.
+
+        gradient: of what is to be derived by this value; may be left out for a single number
+        retain_graph: keep what a further `backward` through the same operations needs
+        Raises ValueError without `gradient` for several numbers, RuntimeError if an earlier
+        `backward` has already released the operations.
+        """
+        if gradient is None and self.size != 1:
+            raise ValueError(
+                f"only a single number can be derived, not an array of shape {self.shape}: take "
+                "its mean or sum first, or pass `gradient`"
+            )
+        seed = None if gradient is None else np.asarray(gradient, self.dtype)
+        backward(self, seed, retain=retain_graph)
+
+    def detach(self) -> np.ndarray:
+        """The array itself, which takes no further part in differentiation."""
+        return self.value
+
+    def numpy(self) -> np.ndarray:
+        """The same as `detach`."""
+        return self.value
+
+    def item(self) -> float:
+        """The only element, as a Python number."""
+        return self.value.item()
+
+    def tolist(self) -> Any:
+        return self.value.tolist()
+
+    def argmax(self, axis: int | None = None, dim: int | None = None) -> Any:
+        """Where the largest elements are, along an axis. -> integers"""
+        return self.value.argmax(dim if axis is None else axis)
+
+    def cpu(self) -> Tensor:
+        return self
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec and self.size == 1 else str(self), spec)
+
     def __len__(self) -> int:
         return len(self.value)
+
+    # arithmetic
 
     def __add__(self, other: Any) -> Any:
         return _ops().add(self, other)
@@ -67,7 +118,14 @@ class Tensor:
     def reshape(self, *shape: int) -> Any:
         return _ops().reshape(self, shape=shape)
 
-    __radd__, __rmul__ = __add__, __mul__
+    def sum(self) -> Any:
+        return _ops().mul(self.mean(), float(self.size))
+
+    def mean(self, axis: int | None = None) -> Any:
+        flat = self.reshape(-1) if axis is None else self
+        return _ops().mean(flat, axis=0 if axis is None else axis)
+
+    __radd__, __rmul__, view = __add__, __mul__, reshape
 
     def __repr__(self) -> str:
         return f"Tensor({self.value!r})"
@@ -134,35 +192,65 @@ class _Part:
         return ((self.index, g),)
 
 
-def backward(root: Tensor, seed: np.ndarray | None = None) -> dict[int, np.ndarray]:
+def backward(root: Tensor, seed: Any = None, *, retain: bool = False) -> dict[int, np.ndarray]:
     """Derive `root` by every leaf it was computed from.
 
-    root: usually a scalar loss; seed: its gradient, ones by default
-    -> {id(leaf): gradient, of the leaf's shape} for the Tensors that no op made
+    root: usually a scalar loss; seed: its gradient, ones by default (for several values a tuple)
+    retain: keep residuals, which otherwise are released one by one and cannot be used again
+    -> {id(leaf): gradient, of the leaf's shape} for the leaves without a vjp of their own
     """
     grads: dict[int, Any] = {id(root): np.ones_like(root.value) if seed is None else seed}
-    ours: set[int] = set()  # sums allocated here, which later terms may be added to in place
-    for node in reversed(_in_order(root)):
-        if node.backward is None:
+    ours: set[int] = set()  # ids of parents whose gradient nobody else holds: added to in place
+    leaves = {}
+    order = _in_order(root)
+    while order:
+        node = order.pop()
+        g = grads.pop(id(node), None)
+        ours.discard(id(node))
+        if g is None:
             continue
-        g = grads.pop(id(node))
+        if node.vjp is None:
+            leaves[id(node)] = g
+            continue
         if isinstance(node.value, tuple):
             g = tuple(np.zeros_like(v) if p is None else p for p, v in zip(g, node.value))
-        for parent, term in zip(node.parents, node.backward(g)):
-            if type(parent) is not Tensor or term is None:
-                continue
-            if isinstance(parent.value, tuple):
-                index, term = term
-                parts = grads.setdefault(id(parent), [None] * len(parent.value))
-                parts[index] = term if parts[index] is None else parts[index] + term
-            elif id(parent) not in grads:
-                grads[id(parent)] = term
-            elif id(parent) in ours:
-                grads[id(parent)] += term
-            else:
-                grads[id(parent)] = grads[id(parent)] + term
-                ours.add(id(parent))
-    return grads
+        terms = node.vjp(g)
+        for parent, term in zip(node.parents, terms):
+            if type(parent) is Tensor and term is not None:
+                _add(grads, ours, parent, term, g)
+        if node.parents and not retain:
+            node.parents, node.vjp = (), _released
+    return leaves
+
+
+def _add(grads: dict[int, Any], ours: set[int], parent: Tensor, term: Any, g: Any) -> None:
+    """Add one term, which came of the gradient g, to the gradient of a parent."""
+    key = id(parent)
+    if isinstance(parent.value, tuple):
+        index, term = term
+        parts = grads.setdefault(key, [None] * len(parent.value))
+        parts[index] = term if parts[index] is None else parts[index] + term
+    elif key not in grads:
+        grads[key] = term
+        if term is not g and is_own(term):
+            ours.add(key)
+    elif key in ours:
+        grads[key] += term
+    else:
+        grads[key] = grads[key] + term
+        ours.add(key)
+
+
+def is_own(x: Any) -> bool:
+    """Whether an array is no view and may be written to."""
+    return x.base is None and x.flags.writeable
+
+
+def _released(g: Any) -> Any:
+    raise RuntimeError(
+        "backward was called a second time through the same operations, whose residuals are "
+        "released by the first: call the model again, or pass retain_graph=True to the first"
+    )
 
 
 def _in_order(root: Tensor) -> list[Tensor]:

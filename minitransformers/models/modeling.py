@@ -6,7 +6,8 @@ import copy
 import copyreg
 import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from .. import checkpoints, hub
 from ..core.cache import KVCache
 from ..core.module import Module
 from ..core.primitive import Tensor
+from ..core.recording import recording, records
 from ..core.state import State
 from ..core.threads import respect_quota
 from ..device import check_device, check_dtype
@@ -133,7 +135,8 @@ class PreTrainedModel(Module):
         past_key_values: the cache of an earlier call; use_cache: whether to return one
         output_hidden_states, output_attentions, return_dict: as in the configuration
         num_logits_to_keep: compute logits of the last positions only
-        -> `output_class`, or a tuple of its values if not return_dict
+        -> `output_class`, or a tuple of its values if not return_dict; of a model in training its
+        values are Tensors, whose `loss.backward()` adds to the gradients of the parameters
         Raises TypeError for an unknown keyword.
         """
         given = self._bind(args, kwargs)
@@ -150,9 +153,10 @@ class PreTrainedModel(Module):
             source_head_mask=option["cross_attn_head_mask"],
             last=option["logits_to_keep"],
         )
-        values = self.forward(state, **inputs)
-        if targets:
-            values |= self.loss(values, **targets)
+        with recording(self) if records(self) else nullcontext():
+            values = self.forward(state, **inputs)
+            if targets:
+                values |= self.loss(values, **targets)
         output = self._output(state, values, option["use_cache"])
         return output if option["return_dict"] else output.to_tuple()
 
@@ -392,7 +396,7 @@ class PreTrainedModel(Module):
     @property
     def dtype(self) -> np.dtype:
         """The dtype of the weights."""
-        return next(self.parameters()).dtype
+        return next(getattr(owner, attribute) for _, owner, attribute in self.slots()).dtype
 
     @property
     def device(self) -> str:
@@ -406,6 +410,7 @@ class PreTrainedModel(Module):
     def name_or_path(self) -> str:
         return self.config.name_or_path
 
+            and (p.requires_grad or not only_trainable)
     def to(self, *args: Any, **kwargs: Any) -> PreTrainedModel:
         """Accepts the CPU; raises ValueError for another device. -> self"""
         for device in (*args, *kwargs.values()):
@@ -422,16 +427,13 @@ class PreTrainedModel(Module):
     def cuda(self, device: Any = None) -> PreTrainedModel:
         return self.to("cuda")
 
-    def requires_grad_(self, requires_grad: bool = True) -> PreTrainedModel:
-        """Accepted: gradients are asked for where they are taken. -> self"""
-        return self
-
     def __reduce__(self) -> Any:
         # By path while the weights are still the file's (views of a mapped file are read-only), so
         # that worker processes share its pages.
-        if self._origin is not None and not any(p.flags.writeable for p in self.parameters()):
+        unchanged = not any(x.flags.writeable for x in self.state_dict().values())
+        if self._origin is not None and unchanged:
             return _reload, (type(self), *self._origin, self.config, self.generation_config)
-        return copyreg.__newobj__, (type(self),), vars(self)  # type: ignore[attr-defined]
+        return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
 
 
 def _reload(cls: Any, name: str, where: dict, config: PretrainedConfig, generation: Any) -> Any:

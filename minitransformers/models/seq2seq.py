@@ -8,7 +8,6 @@ import numpy as np
 
 from ..core.layers import Embedding, Linear
 from ..core.module import Module, placeholder
-from ..core.primitive import value_of
 from ..core.state import State
 from .heads import ClassificationHead, Head, sequence_loss, span_loss, token_loss
 from .modeling import PreTrainedModel
@@ -182,6 +181,7 @@ class ForConditionalGeneration(Seq2SeqHead):
     generates = True
     has_logits_bias: ClassVar[bool] = True
     optional = ("final_logits_bias",)
+    buffers = ("final_logits_bias",)
 
     def __init__(self, config: Any):
         super().__init__(config)
@@ -203,7 +203,7 @@ class ForConditionalGeneration(Seq2SeqHead):
         values = self.base_model.forward(state, **inputs)
         logits = self.lm_head(state.tail(values.pop("last_hidden_state")))
         if self.has_logits_bias:
-            logits = logits + value_of(self.final_logits_bias)  # part of the file, never trained
+            logits = logits + self.final_logits_bias
         return {"logits": logits, **values}
 
     def loss(self, values: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
