@@ -391,6 +391,7 @@ class PreTrainedModel(Module):
             p.size
             for n, p in self.named_parameters()
             if not (skip and skip in n.rpartition(".")[0])
+            and (p.requires_grad or not only_trainable)
         )
 
     @property
@@ -410,7 +411,6 @@ class PreTrainedModel(Module):
     def name_or_path(self) -> str:
         return self.config.name_or_path
 
-            and (p.requires_grad or not only_trainable)
     def to(self, *args: Any, **kwargs: Any) -> PreTrainedModel:
         """Accepts the CPU; raises ValueError for another device. -> self"""
         for device in (*args, *kwargs.values()):
