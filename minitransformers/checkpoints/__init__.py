@@ -3,6 +3,7 @@
 from .safetensors import SafetensorsFile, StoredTensor, read_safetensors, write_safetensors
 from .saving import SAFETENSORS, TORCH, Layout, save_sharded, superseded
 from .sharding import open_checkpoint
+from .torch_bin import read_torch_bin
 
 __all__ = [
     "SAFETENSORS",
@@ -12,6 +13,7 @@ __all__ = [
     "StoredTensor",
     "open_checkpoint",
     "read_safetensors",
+    "read_torch_bin",
     "save_sharded",
     "superseded",
     "write_safetensors",

@@ -7,11 +7,9 @@ that opened the same file. The format is specified at https://huggingface.co/doc
 between them. A file is untrusted input: whatever its header claims is checked before it is used.
 """
 
-import json
 import math
 import mmap
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -20,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..json_files import parse_json
 from .files import replacing
 
 # The format's name of a dtype -> how its bytes are viewed: as bits where NumPy lacks the type.
@@ -163,20 +162,12 @@ def _read_header(file: BinaryIO, path: str) -> tuple[dict[str, Any], int]:
             f"{path}: the file ends inside its header ({size} bytes, header {length}); {_REMEDY}"
         )
     try:
-        header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_refuse_duplicates)
-    except (ValueError, RecursionError) as error:
+        header = parse_json(file.read(length), unique=True)
+    except ValueError as error:
         raise ValueError(f"{path}: the safetensors header is not valid: {error}") from error
     if not isinstance(header, dict):
         raise ValueError(f"{path}: the safetensors header must be a JSON object")
     return header, 8 + length
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = dict(pairs)
-    if len(names) < len(pairs):
-        (name, count), *_ = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"{name!r} appears {count} times")
-    return names
 
 
 def _view_tensors(header: dict[str, Any], body: memoryview, path: str) -> dict[str, StoredTensor]:

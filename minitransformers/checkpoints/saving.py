@@ -82,12 +82,12 @@ def superseded(files: Iterable[str], written: Iterable[str]) -> list[str]:
 
     They are weights or an index of the same format and variant, under names not written now.
     """
-    kinds = {kind for name in written if (kind := _kind(name))}
-    return [name for name in files if name not in written and _kind(name) in kinds]
+    kinds = {kind for name in written if (kind := kind_of(name))}
+    return [name for name in files if name not in written and kind_of(name) in kinds]
 
 
-def _kind(name: str) -> tuple[str, str] | None:
-    """The format and variant of a file of weights or an index; None for other files."""
+def kind_of(name: str) -> tuple[str, str] | None:
+    """The stem and variant (".fp16") of a file of weights or an index; None for other files."""
     for layout in (SAFETENSORS, TORCH):
         stem, extension = layout.stem, layout.extension
         weights = re.fullmatch(rf"{stem}(\..+?)?(-\d{{5}}-of-\d{{5}})?\.{extension}", name)

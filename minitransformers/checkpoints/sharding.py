@@ -1,15 +1,15 @@
 """Find a checkpoint's weights among its files, in one file or in shards."""
 
-import json
 import os
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from ..json_files import parse_json
 from .safetensors import StoredTensor, read_safetensors
-
-Reader = Callable[[str], dict[str, StoredTensor]]
+from .saving import SAFETENSORS, TORCH, kind_of
+from .torch_bin import read_torch_bin
 
 
 class Resolve(Protocol):
@@ -21,18 +21,11 @@ class Resolve(Protocol):
     def __call__(self, filename: str, *, required: bool = True) -> str | None: ...
 
 
-class Weights(NamedTuple):
-    """A way to store weights: the whole file's name, the name of an index of shards, the reader."""
-
-    whole: str
-    shard_index: str
-    reader: Reader
-
-
-# In order of preference; `{variant}` is empty or, for variant="fp16", ".fp16".
-READERS = [
-    Weights("model{variant}.safetensors", "model.safetensors.index{variant}.json", read_safetensors)
-]
+# A file's extension -> what reads it; a shard of any other name is torch's, as in the reference.
+READERS: dict[str, Callable[[str], dict[str, StoredTensor]]] = {
+    "safetensors": read_safetensors,
+    "bin": read_torch_bin,
+}
 
 # What else a repository may hold: the pattern of its files, and how to convert them once.
 _SAVE_AGAIN = (
@@ -40,7 +33,6 @@ _SAVE_AGAIN = (
     "model.save_pretrained(folder)"
 )
 UNSUPPORTED = {
-    r"pytorch_model.*\.bin(\.index.*\.json)?": f"PyTorch pickles: {_SAVE_AGAIN}",
     r"tf_model.*\.h5": f"TensorFlow weights: {_SAVE_AGAIN} (from_tf=True)",
     r"flax_model.*\.msgpack": f"Flax weights: {_SAVE_AGAIN} (from_flax=True)",
     r".*\.gguf": f"GGUF weights: {_SAVE_AGAIN} (gguf_file=...)",
@@ -48,39 +40,61 @@ UNSUPPORTED = {
 }
 
 
-def open_checkpoint(resolve: Resolve, variant: str | None = None) -> dict[str, StoredTensor]:
+def open_checkpoint(
+    resolve: Resolve, variant: str | None = None, use_safetensors: bool | None = None
+) -> dict[str, StoredTensor]:
     """Open the weights that `resolve` finds and return every tensor by name.
 
+    variant: the part "fp16" of model.fp16.safetensors
+    use_safetensors: True looks for no file of torch's, False for no safetensors
     Raises OSError when there are none, or a shard is missing; ValueError when a file is not sound.
     """
     suffix = f".{variant}" if variant else ""
+    layouts = {None: (SAFETENSORS, TORCH), True: (SAFETENSORS,), False: (TORCH,)}[use_safetensors]
     looked_for = []
-    for weights in READERS:
-        whole, index = (
-            name.format(variant=suffix) for name in (weights.whole, weights.shard_index)
-        )
+    for layout in layouts:
+        whole, index = layout.whole(suffix), layout.shard_index(suffix)
         if path := resolve(whole, required=False):
-            return weights.reader(path)
+            return _read(path)
         if path := resolve(index, required=False):
-            return _open_shards(resolve, path, weights.reader)
+            return _open_shards(resolve, path)
         looked_for += [whole, index]
-    raise OSError(_nothing_to_open(resolve, looked_for, variant))
+    raise OSError(_nothing_to_open(resolve, looked_for, variant, use_safetensors))
 
 
-def _nothing_to_open(resolve: Resolve, looked_for: list[str], variant: str | None) -> str:
+def _read(path: str) -> dict[str, StoredTensor]:
+    return READERS.get(path.rpartition(".")[2], read_torch_bin)(path)
+
+
+def _nothing_to_open(
+    resolve: Resolve, looked_for: list[str], variant: str | None, use_safetensors: bool | None
+) -> str:
     where = getattr(resolve, "repo", "the checkpoint")
-    story = f"{where} holds no weights to load: looked for {' and '.join(looked_for)}"
+    story = f"{where} holds no weights to load: looked for {', '.join(looked_for)}"
     files = resolve.files() if hasattr(resolve, "files") else []
+    for name in files:
+        if kind := kind_of(name):
+            return f"{story}; found {name}: {_how_to_ask(*kind, variant, use_safetensors)}"
     for pattern, remedy in UNSUPPORTED.items():
-        if found := [name for name in files if re.fullmatch(pattern, name)]:
-            return f"{story}; found {found[0]}, {remedy}"
-    if variant:
-        return f"{story}; leave out variant={variant!r} if the checkpoint has no such files"
+        if matching := [name for name in files if re.fullmatch(pattern, name)]:
+            return f"{story}; found {matching[0]}, {remedy}"
     return f"{story}; the files there are: {', '.join(files) or 'none'}"
 
 
-def _open_shards(resolve: Resolve, index: str, reader: Reader) -> dict[str, StoredTensor]:
-    """Open the shards that an index file names, each tensor from the shard it is assigned to."""
+def _how_to_ask(stem: str, other: str, variant: str | None, use_safetensors: bool | None) -> str:
+    """What to change so that weights of this stem and variant are found."""
+    if other.removeprefix(".") != (variant or ""):
+        return f"give variant={other[1:]!r}" if other else f"leave out variant={variant!r}"
+    if use_safetensors not in (None, stem == SAFETENSORS.stem):
+        return f"leave out use_safetensors={use_safetensors}"
+    return "a shard whose index is missing"
+
+
+def _open_shards(resolve: Resolve, index: str) -> dict[str, StoredTensor]:
+    """Open the shards that an index file names, each tensor from the shard it is assigned to.
+
+    What else the shards hold is returned too, as the reference loads it.
+    """
     weight_map = _read_index(index)
     shards = {}
     for shard in _progress(sorted(set(weight_map.values()))):
@@ -89,20 +103,23 @@ def _open_shards(resolve: Resolve, index: str, reader: Reader) -> dict[str, Stor
         except OSError as error:
             raise OSError(f"{index} names the shard {shard}, which is missing: {error}") from error
         assert path is not None  # a required file
-        shards[shard] = reader(path)
+        shards[shard] = _read(path)
     for name, shard in weight_map.items():
         if name not in shards[shard]:
             raise ValueError(f"{index}: tensor {name!r} is not in the shard {shard} it names")
-    return {name: shards[shard][name] for name, shard in weight_map.items()}
+    tensors = {name: shards[shard][name] for name, shard in weight_map.items()}
+    for shard in shards.values():
+        tensors = shard | tensors
+    return tensors
 
 
 def _read_index(path: str) -> dict[str, str]:
     """Return an index's map from tensor to shard; a shard is a plain file name and nothing else."""
     try:
-        with open(path, encoding="utf-8") as file:
-            weight_map = json.load(file)["weight_map"]
+        with open(path, "rb") as file:
+            weight_map = parse_json(file.read(), unique=True)["weight_map"]
         pairs = list(weight_map.items())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: not an index of shards with a weight_map: {error!r}") from error
     for name, shard in pairs:
         # The index is untrusted: only a name without folders stays inside the checkpoint.

@@ -78,20 +78,19 @@ def test_a_variant_has_files_of_its_own(tmp_path):
     write_safetensors(tmp_path / "model.fp16.safetensors", {"w": np.ones(1)})
     assert load(tmp_path)["w"] == 0
     assert load(tmp_path, variant="fp16")["w"] == 1
-    (tmp_path / "model.fp16.safetensors").rename(tmp_path / "model.fp16-00001.safetensors")
-    index = {"weight_map": {"w": "model.fp16-00001.safetensors"}}
+    (tmp_path / "model.fp16.safetensors").rename(tmp_path / "model.fp16-00001-of-00001.safetensors")
+    index = {"weight_map": {"w": "model.fp16-00001-of-00001.safetensors"}}
     (tmp_path / "model.safetensors.index.fp16.json").write_text(json.dumps(index))
     assert load(tmp_path, variant="fp16")["w"] == 1
-    with pytest.raises(OSError, match=r"model\.bf16\.safetensors.*leave out variant='bf16'"):
+    with pytest.raises(OSError, match=r"model\.bf16\.safetensors.*give variant='fp16'"):
         load(tmp_path, variant="bf16")
 
 
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("pytorch_model.bin", "PyTorch pickles.*save_pretrained"),
-        ("pytorch_model-00001-of-00002.bin", "PyTorch pickles"),
-        ("pytorch_model.bin.index.json", "PyTorch pickles"),
+        ("pytorch_model-00001-of-00002.bin", "a shard whose index is missing"),
+        ("pytorch_model.fp16.bin", "give variant='fp16'"),
         ("tf_model.h5", "TensorFlow weights.*from_tf=True"),
         ("flax_model.msgpack", "Flax weights.*from_flax=True"),
         ("tiny.Q4_0.gguf", "GGUF weights.*gguf_file"),
@@ -101,8 +100,8 @@ def test_a_variant_has_files_of_its_own(tmp_path):
 def test_weights_of_another_kind_are_named_with_a_remedy(tmp_path, name, advice):
     (tmp_path / name).touch()
     (tmp_path / "config.json").touch()
-    looked_for = r"model\.safetensors and model\.safetensors\.index\.json"
-    with pytest.raises(OSError, match=rf"looked for {looked_for}; found {name}, .*{advice}"):
+    looked_for = r"model\.safetensors, model\.safetensors\.index\.json, pytorch_model\.bin, .*"
+    with pytest.raises(OSError, match=rf"looked for {looked_for}; found {name}[:,] .*{advice}"):
         load(tmp_path)
 
 

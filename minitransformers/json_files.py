@@ -1,0 +1,34 @@
+"""Parse JSON that came from elsewhere, with bounds on what it can cost."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+# A value takes at most some 100 bytes of memory beyond its own text. An index of shards or a header
+# has about nine to a tensor, a config.json a few hundred in all.
+_MAX_VALUES = 2_000_000
+
+
+def parse_json(text: bytes, *, unique: bool = False) -> Any:
+    """Return what a JSON text in UTF-8 holds.
+
+    unique: refuse an object with one name twice, of which the last would win
+    Raises ValueError for anything malformed, nested beyond Python's depth, or with too many values.
+    """
+    values = sum(map(text.count, (b",", b"[", b"{")))
+    if values > _MAX_VALUES:
+        raise ValueError(f"it has {values} values; at most {_MAX_VALUES}")
+    try:
+        return json.loads(text.decode("utf-8"), object_pairs_hook=_distinct if unique else None)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        (name, count), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"{name!r} appears {count} times")
+    return names
