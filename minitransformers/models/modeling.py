@@ -296,6 +296,8 @@ class PreTrainedModel(Module):
         revision, token, cache_dir, subfolder, local_files_only, force_download: where from
         dtype, torch_dtype, device_map, low_cpu_mem_usage, attn_implementation: accepted; the
             weights are mapped from the file and computed in float32 on the CPU
+        variant: a part of the weights' file name, "fp16" in model.fp16.safetensors
+        use_safetensors: True reads no pytorch_model.bin, False no safetensors; None prefers these
         ignore_mismatched_sizes: start misshapen weights afresh instead of raising
         output_loading_info: return (model, {missing_keys, unexpected_keys, mismatched_keys, ...})
         other keywords override fields of the configuration
@@ -317,7 +319,9 @@ class PreTrainedModel(Module):
             )
         stored = how["state_dict"]
         if stored is None:
-            stored = checkpoints.open_checkpoint(hub.resolve(name, **where), variant=how["variant"])
+            stored = checkpoints.open_checkpoint(
+                hub.resolve(name, **where), how["variant"], how["use_safetensors"]
+            )
         respect_quota()
         config.name_or_path = name
         model = cls(config, *model_args)
@@ -454,10 +458,11 @@ def _take_loading_options(rest: dict[str, Any]) -> dict[str, Any]:
         )
     if rest.pop("from_tf", False) or rest.pop("from_flax", False):
         raise ValueError("TensorFlow and Flax weights are not read: convert them to safetensors")
-    for accepted in ("low_cpu_mem_usage", "use_safetensors", "attn_implementation", "_fast_init"):
+    for accepted in ("low_cpu_mem_usage", "attn_implementation", "_fast_init", "weights_only"):
         rest.pop(accepted, None)
     return {
         "variant": rest.pop("variant", None),
+        "use_safetensors": rest.pop("use_safetensors", None),
         "state_dict": rest.pop("state_dict", None),
         "ignore_mismatched_sizes": rest.pop("ignore_mismatched_sizes", False),
         "output_loading_info": rest.pop("output_loading_info", False),
