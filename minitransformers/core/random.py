@@ -18,7 +18,10 @@ _U53 = 2.0**-53
 
 
 class Generator:
-    """A stream of random words with torch's ways of drawing from it."""
+    """A stream of random words with torch's ways of drawing from it.
+
+    seed: what it was last seeded with
+    """
 
     def __init__(self, seed: int | None = None):
         self._words = np.random.RandomState()
@@ -26,6 +29,7 @@ class Generator:
         self.manual_seed(int.from_bytes(os.urandom(8), "little") if seed is None else seed)
 
     def manual_seed(self, seed: int) -> Generator:
+        self.seed = seed
         self._words.seed(seed % 2**32)
         self._normal = None
         return self
