@@ -53,6 +53,7 @@ MODELS = {
     "T5ForConditionalGeneration": "t5",
     "UMT5ForConditionalGeneration": "umt5",
 }
+    "XLNetLMHeadModel": "xlnet",
 MODES: dict[str, dict[str, Any]] = {
     "greedy": {"max_new_tokens": 9, "num_beams": 1, "do_sample": False},
     "beams": {"max_new_tokens": 9, "num_beams": 3, "do_sample": False, "length_penalty": 0.5},
@@ -76,7 +77,7 @@ def fields_of(name: str, kind: str) -> dict[str, Any]:
 
 def inputs_of(config: Any) -> dict[str, np.ndarray]:
     """A batch padded on the left."""
-    if config.model_type == "openai-gpt":  # whose mask the reference forgets when it generates
+    if config.model_type in ("openai-gpt", "xlnet"):  # whose mask the reference forgets here
         return {"input_ids": IDS}
     pad = 0 if config.pad_token_id is None else config.pad_token_id
     return {"input_ids": np.where(MASK == 0, pad, IDS), "attention_mask": MASK}

@@ -208,6 +208,10 @@ CONFIGS["encoder-decoder"] = dict(
     encoder=CONFIGS["bert"] | {"model_type": "bert"},
     decoder=CONFIGS["gpt2"] | {"model_type": "gpt2", "n_embd": 9, "add_cross_attention": True,
                                "is_decoder": True},
+    "xlnet": dict(
+        vocab_size=37, d_model=12, n_layer=2, n_head=3, d_inner=20, start_n_top=2, end_n_top=3,
+        pad_token_id=0,
+    ),
     pad_token_id=0, decoder_start_token_id=1, eos_token_id=2,
 )  # fmt: skip
 

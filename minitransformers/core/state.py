@@ -47,6 +47,7 @@ class State:
         self.attentions: list | None = [] if attentions else None
         self.cross_attentions: list | None = [] if attentions else None
         self.sight: Any = None  # of models whose tokens see their neighbours and global tokens
+        self.mems: list | None = None  # (past, batch, hidden) a layer, of models that remember so
         self.global_attentions: list | None = [] if attentions else None
         self.head_mask, self.source_head_mask = head_mask, source_head_mask
         self.last = last

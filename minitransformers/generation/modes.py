@@ -104,6 +104,11 @@ def choose(
 
 def _check(chosen: str, request: Request, model: Any) -> None:
     config = request.config
+    if chosen in getattr(model, "without_modes", ()):
+        raise ValueError(
+            f"{type(model).__name__} cannot do {chosen} decoding: use greedy or beam search, or "
+            "sampling"
+        )
     if chosen in ("constrained", "group"):
         for name, wrong in (
             ("num_beams > 1", config.num_beams < 2),

@@ -473,6 +473,16 @@ def _load(model_type: str, class_name: str) -> Any:
 
 
 def config_class(model_type: str) -> type[PretrainedConfig]:
+    "xlnet": {
+        "config": "XLNetConfig",
+        "base": "XLNetModel",
+        "pretraining": "XLNetLMHeadModel",
+        "causal-lm": "XLNetLMHeadModel",
+        "sequence-classification": "XLNetForSequenceClassification",
+        "multiple-choice": "XLNetForMultipleChoice",
+        "token-classification": "XLNetForTokenClassification",
+        "question-answering": "XLNetForQuestionAnsweringSimple",
+    },
     """The configuration class of an architecture. Raises ValueError if it is unknown."""
     if model_type in _registered_configs:
         return _registered_configs[model_type]

@@ -94,6 +94,8 @@ def test_padding_on_the_right_changes_nothing(kind: str, name: str) -> None:
         pytest.skip("sees its neighbours, padding or not")
     plain = model(**inputs_of(model))
     pad = model.config.pad_token_id or 0
+    if getattr(model.config, "summary_type", None) == "last" and "sequence_summary" in vars(model):
+        pytest.skip("reads its last token")
     padded = np.pad(IDS, ((0, 0), (0, 2)), constant_values=pad)
     if name.endswith(("MultipleChoice", "DoubleHeadsModel")):
         other = np.pad(IDS[:, ::-1], ((0, 0), (0, 2)), constant_values=pad)
