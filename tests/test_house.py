@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "hub": set(),
     "checkpoints": {"hub"},
     "tokenization": {"hub", "checkpoints"},
-    "generation": {"core", "hub"},
+    "generation": {"core", "hub", "checkpoints"},
     "models": {"core", "checkpoints", "hub", "generation"},
     "pipelines": {"core", "models", "generation", "tokenization", "hub", "checkpoints"},
 }

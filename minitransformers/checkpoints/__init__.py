@@ -1,5 +1,7 @@
 """Checkpoint files as named tensors."""
 
+from .gguf import GGUFFile, QuantizedTensor
+from .gguf_checkpoint import locate_gguf, open_gguf
 from .safetensors import SafetensorsFile, StoredTensor, read_safetensors, write_safetensors
 from .saving import SAFETENSORS, TORCH, Layout, save_sharded, superseded
 from .sharding import open_checkpoint
@@ -8,10 +10,14 @@ from .torch_bin import read_torch_bin
 __all__ = [
     "SAFETENSORS",
     "TORCH",
+    "GGUFFile",
     "Layout",
+    "QuantizedTensor",
     "SafetensorsFile",
     "StoredTensor",
+    "locate_gguf",
     "open_checkpoint",
+    "open_gguf",
     "read_safetensors",
     "read_torch_bin",
     "save_sharded",

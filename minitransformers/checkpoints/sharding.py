@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..json_files import parse_json
+from .gguf_checkpoint import open_gguf
 from .safetensors import StoredTensor, read_safetensors
 from .saving import SAFETENSORS, TORCH, kind_of
 from .torch_bin import read_torch_bin
@@ -35,20 +36,26 @@ _SAVE_AGAIN = (
 UNSUPPORTED = {
     r"tf_model.*\.h5": f"TensorFlow weights: {_SAVE_AGAIN} (from_tf=True)",
     r"flax_model.*\.msgpack": f"Flax weights: {_SAVE_AGAIN} (from_flax=True)",
-    r".*\.gguf": f"GGUF weights: {_SAVE_AGAIN} (gguf_file=...)",
+    r".*\.gguf": "GGUF weights: give gguf_file=, with the name of that file",
     r"adapter_model\.(safetensors|bin)": "a PEFT adapter only: merge it into its base model first",
 }
 
 
 def open_checkpoint(
-    resolve: Resolve, variant: str | None = None, use_safetensors: bool | None = None
-) -> dict[str, StoredTensor]:
+    resolve: Resolve,
+    variant: str | None = None,
+    use_safetensors: bool | None = None,
+    gguf_file: str | None = None,
+) -> dict[str, Any]:
     """Open the weights that `resolve` finds and return every tensor by name.
 
     variant: the part "fp16" of model.fp16.safetensors
     use_safetensors: True looks for no file of torch's, False for no safetensors
+    gguf_file: name of a GGUF file that holds them instead
     Raises OSError when there are none, or a shard is missing; ValueError when a file is not sound.
     """
+    if gguf_file is not None:
+        return open_gguf(resolve, gguf_file).tensors
     suffix = f".{variant}" if variant else ""
     layouts = {None: (SAFETENSORS, TORCH), True: (SAFETENSORS,), False: (TORCH,)}[use_safetensors]
     looked_for = []

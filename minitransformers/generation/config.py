@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from .. import hub
+from ..checkpoints import locate_gguf, open_gguf
 from ..logging import warning_once
 
 # Every parameter and its default, in the groups of the reference's documentation.
@@ -134,11 +135,17 @@ class GenerationConfig:
         """Read generation_config.json of a folder or a Hub repo; keywords override its values.
 
         return_unused_kwargs: return (config, the keywords that are no parameter) instead
+        gguf_file: name of a GGUF file whose metadata take that file's place
         Raises OSError if there is no such file.
         """
         where, rest = hub.split_options(kwargs)
+        name = os.fspath(pretrained_model_name)
+        repo, gguf_file = locate_gguf(name, rest.pop("gguf_file", None))
+        if gguf_file is not None:
+            values = open_gguf(hub.resolve(repo, **where), gguf_file).config
+            return cls.from_dict({n: x for n, x in values.items() if n in DEFAULTS}, **rest)
         filename = config_file_name or "generation_config.json"
-        path = hub.resolve_file(os.fspath(pretrained_model_name), filename, **where)
+        path = hub.resolve_file(name, filename, **where)
         assert path is not None
         return cls.from_dict(_read(path), **rest)
 
@@ -167,7 +174,9 @@ class GenerationConfig:
     @classmethod
     def of_checkpoint(cls, name: str, model_config: Any, **where: Any) -> GenerationConfig:
         """generation_config.json beside the weights if there is one, else what config.json says."""
-        path = hub.resolve_file(name, "generation_config.json", required=False, **where)
+        path = None
+        if not os.path.isfile(name):  # as a GGUF file is, which stands for itself
+            path = hub.resolve_file(name, "generation_config.json", required=False, **where)
         if path is None:
             return cls.from_model_config(model_config)
         return cls(**_read(path))._as_made()

@@ -533,7 +533,7 @@ class AutoConfig:
         name = os.fspath(pretrained_model_name_or_path)
         where, rest = hub.split_options(kwargs)
         rest.pop("trust_remote_code", None)
-        if os.path.isfile(name):
+        if os.path.isfile(name) and not name.endswith(".gguf"):
             folder, rest["_configuration_file"] = os.path.split(name)
             values, rest = PretrainedConfig.get_config_dict(folder or ".", **where, **rest)
         else:
@@ -592,7 +592,8 @@ class _AutoModel:
             config, unused = AutoConfig.from_pretrained(
                 source, return_unused_kwargs=True, **where, **fields
             )
-            kwargs = {k: v for k, v in kwargs.items() if k not in fields or k in unused}
+            kept = {*unused, "gguf_file"}
+            kwargs = {k: v for k, v in kwargs.items() if k not in fields or k in kept}
         chosen = cls._class_for(config)
         return chosen.from_pretrained(pretrained_model_name_or_path, *args, config=config, **kwargs)
 

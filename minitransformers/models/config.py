@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any, ClassVar
 
-from .. import hub
+from .. import checkpoints, hub
 
 # Written to config.json: the release of the reference whose files these are.
 TRANSFORMERS_VERSION = "4.46.3"
@@ -157,9 +157,15 @@ class PretrainedConfig:
     def get_config_dict(cls, name: str | os.PathLike, **kwargs: Any) -> tuple[dict, dict]:
         """The contents of config.json. -> (contents, the keywords not used to find it)
 
+        gguf_file: name of a GGUF file whose metadata take the place of config.json
+
         Raises OSError if it cannot be found or is not JSON.
         """
         where, rest = hub.split_options(kwargs)
+        repo, gguf_file = checkpoints.locate_gguf(str(name), rest.pop("gguf_file", None))
+        if gguf_file is not None:
+            values = checkpoints.open_gguf(hub.resolve(repo, **where), gguf_file).config
+            return values | {"_name_or_path": str(name)}, rest
         filename = rest.pop("_configuration_file", "config.json")
         path = hub.resolve_file(str(name), filename, **where)
         assert path is not None
@@ -183,7 +189,7 @@ class PretrainedConfig:
         Raises OSError if there is no such file, naming what was tried.
         """
         path = os.fspath(pretrained_model_name_or_path)
-        if os.path.isfile(path):
+        if os.path.isfile(path) and not path.endswith(".gguf"):
             folder, kwargs["_configuration_file"] = os.path.split(path)
             path = folder or "."
         values, rest = cls.get_config_dict(path, **kwargs)

@@ -298,6 +298,8 @@ class PreTrainedModel(Module):
             weights are mapped from the file and computed in float32 on the CPU
         variant: a part of the weights' file name, "fp16" in model.fp16.safetensors
         use_safetensors: True reads no pytorch_model.bin, False no safetensors; None prefers these
+        gguf_file: name of a GGUF file there, which has configuration and weights; the path of such
+            a file may be given in place of a folder
         ignore_mismatched_sizes: start misshapen weights afresh instead of raising
         output_loading_info: return (model, {missing_keys, unexpected_keys, mismatched_keys, ...})
         other keywords override fields of the configuration
@@ -306,9 +308,10 @@ class PreTrainedModel(Module):
         name = os.fspath(pretrained_model_name_or_path)
         where, rest = hub.split_options(kwargs)
         how = _take_loading_options(rest)
+        repo, gguf_file = checkpoints.locate_gguf(name, how["gguf_file"])
         if config is None:
             config, rest = cls.config_class.from_pretrained(
-                name, return_unused_kwargs=True, **where, **rest
+                repo, return_unused_kwargs=True, gguf_file=gguf_file, **where, **rest
             )
         elif not isinstance(config, PretrainedConfig):
             config = cls.config_class.from_pretrained(config, **where)
@@ -320,13 +323,13 @@ class PreTrainedModel(Module):
         stored = how["state_dict"]
         if stored is None:
             stored = checkpoints.open_checkpoint(
-                hub.resolve(name, **where), how["variant"], how["use_safetensors"]
+                hub.resolve(repo, **where), how["variant"], how["use_safetensors"], gguf_file
             )
         respect_quota()
         config.name_or_path = name
         model = cls(config, *model_args)
         report = loading.load(model, stored, name, how["ignore_mismatched_sizes"])
-        model._origin = (name, where)
+        model._origin = (name, where | {"gguf_file": how["gguf_file"]})
         if model.can_generate():
             model.generation_config = GenerationConfig.of_checkpoint(name, config, **where)
         return (model, report) if how["output_loading_info"] else model
@@ -462,6 +465,7 @@ def _take_loading_options(rest: dict[str, Any]) -> dict[str, Any]:
         rest.pop(accepted, None)
     return {
         "variant": rest.pop("variant", None),
+        "gguf_file": rest.pop("gguf_file", None),
         "use_safetensors": rest.pop("use_safetensors", None),
         "state_dict": rest.pop("state_dict", None),
         "ignore_mismatched_sizes": rest.pop("ignore_mismatched_sizes", False),

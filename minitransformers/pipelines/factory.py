@@ -17,6 +17,8 @@ _logger = get_logger(__name__)
 
 # What a headless model's results do not show, and many files lack.
 _UNUSED = ("pooler.",)
+# Where a model is; a tokenizer from elsewhere is not there.
+_OF_THE_MODEL = ("revision", "subfolder", "gguf_file")
 
 
 def pipeline(
@@ -82,6 +84,8 @@ def pipeline(
     where, options = hub.split_options(
         options | {n: x for n, x in (("revision", revision), ("token", token)) if x is not None}
     )
+    if "gguf_file" in options:  # it holds the configuration and the tokenizer too
+        where["gguf_file"] = options.pop("gguf_file")
     dtype = kwargs.pop("dtype", torch_dtype)
     if dtype is not None:
         options["torch_dtype"] = dtype
@@ -122,7 +126,7 @@ def _task_of(model: Any, where: dict[str, Any]) -> str:
             "Inferring the task automatically requires to check the hub with a model_id defined as "
             f"a `str`. {type(model).__name__} is a model: name the task"
         )
-    if os.path.isdir(model) or model in hub.BUNDLED:
+    if os.path.exists(model) or model in hub.BUNDLED:
         config = auto.AutoConfig.from_pretrained(model, **where)
         for name in config.architectures or []:
             for task, entry in registry.TASKS.items():
@@ -258,7 +262,7 @@ def _load_tokenizer(given: Any, model: Any, config: Any, where: dict[str, Any]) 
     else:  # another repository, to which the model's revision does not belong
         given = os.fspath(given)
         if model is None or given != model.name_or_path:
-            where = {n: x for n, x in where.items() if n not in ("revision", "subfolder")}
+            where = {n: x for n, x in where.items() if n not in _OF_THE_MODEL}
     return AutoTokenizer.from_pretrained(given, **where, **keywords)
 
 
