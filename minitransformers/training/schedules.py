@@ -172,8 +172,7 @@ def get_cosine_with_min_lr_schedule_with_warmup(
     least = min_lr_rate
 
     def factor(step: int) -> float:
-        wave = 0.5 * (1.0 + math.cos(math.pi * 2.0 * num_cycles
-                                     * _progress(step, num_warmup_steps, num_training_steps)))  # fmt: skip
+        wave = _cosine(_progress(step, num_warmup_steps, num_training_steps), num_cycles)
         return max(0.0, wave * (1.0 - least) + least)
 
     return _after_warmup(optimizer, num_warmup_steps, factor, last_epoch)
