@@ -110,7 +110,7 @@ class Resolver:
             known = self._snapshot()
             revision = known.commit if known else self.revision
             try:
-                return sorted(_api(self.token).list_repo_files(self.repo, revision=revision))
+                return sorted(api(self.token).list_repo_files(self.repo, revision=revision))
             except Exception:  # a courtesy: what can be said without the Hub is said
                 pass
         return list_cached(self.repo, revision=self.revision, cache_dir=self.cache_dir)
@@ -152,7 +152,7 @@ class Resolver:
                 revision=revision,
                 token=self.token,
                 cache_dir=_cache_folder(self.cache_dir),
-                endpoint=_endpoint(),
+                endpoint=endpoint(),
                 force_download=self.force_download,
                 library_name="minitransformers",
             )
@@ -168,7 +168,7 @@ class Resolver:
             _verify(path)
             return path
         except LocalEntryNotFoundError as error:  # no connection
-            _unreachable[_endpoint()] = time.monotonic()
+            _unreachable[endpoint()] = time.monotonic()
             if known and not required:
                 return None
             raise HubError(f"{self._tried(name)}: {_reason(error, self)}") from error
@@ -203,13 +203,13 @@ class Resolver:
     def _offline(self) -> bool:
         if self.local_files_only is not None:
             return self.local_files_only
-        return _is_set("HF_HUB_OFFLINE") or _is_set("TRANSFORMERS_OFFLINE")
+        return is_offline()
 
     def _tried(self, name: str) -> str:
         if folder := _local_folder(self.repo):
             return f"Cannot find {name} in the folder {folder}"
         return (
-            f"Cannot get {name} of {self.repo!r}, revision {self._revision!r}, from {_endpoint()} "
+            f"Cannot get {name} of {self.repo!r}, revision {self._revision!r}, from {endpoint()} "
             f"or the cache {_cache_folder(self.cache_dir)}"
         )
 
@@ -296,11 +296,11 @@ def model_tag(
     resolver = resolve(repo, revision=revision, token=token)
     if _local_folder(resolver.repo) is not None:
         return None
-    tried = f"Cannot ask {_endpoint()} for the task of {resolver.repo!r}"
+    tried = f"Cannot ask {endpoint()} for the task of {resolver.repo!r}"
     if resolver._offline():
         raise HubError(f"{tried}: the session is offline. Name the task{_NO_NETWORK_HINT}")
     try:
-        return _api(token).model_info(resolver.repo, revision=revision).pipeline_tag
+        return api(token).model_info(resolver.repo, revision=revision).pipeline_tag
     except Exception as error:  # of huggingface_hub, requests or httpx: versions differ
         raise HubError(f"{tried}: {_reason(error, resolver)}") from error
 
@@ -367,18 +367,35 @@ def _cache_folder(cache_dir: str | os.PathLike[str] | None) -> str:
     return os.path.expandvars(os.path.expanduser(chosen))
 
 
-def _api(token: str | bool | None) -> Any:
+def forget(repo: str, revision: str | None = None) -> None:
+    """Look a branch up again at its next use: it has moved."""
+    name = _path_inside("refs", revision or "main")
+    for spelling in _spellings(repo):
+        folder = "--".join(["models", *spelling.split("/")])
+        path = os.path.join(_cache_folder(None), folder, *name.split("/"))
+        if os.path.isfile(path):
+            os.remove(path)
+
+
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids requests."""
+    return _is_set("HF_HUB_OFFLINE") or _is_set("TRANSFORMERS_OFFLINE")
+
+
+def api(token: str | bool | None) -> Any:
+    """huggingface_hub's client of the endpoint."""
     import huggingface_hub
 
-    return huggingface_hub.HfApi(_endpoint(), token, library_name="minitransformers")
+    return huggingface_hub.HfApi(endpoint(), token, library_name="minitransformers")
 
 
 def _failed_just_now() -> bool:
     """Say whether the endpoint could not be reached in the last minute."""
-    return time.monotonic() - _unreachable.get(_endpoint(), -math.inf) < 60
+    return time.monotonic() - _unreachable.get(endpoint(), -math.inf) < 60
 
 
-def _endpoint() -> str:
+def endpoint() -> str:
+    """The Hub's address."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
@@ -427,7 +444,7 @@ def _reason(error: BaseException, repo: Resolver) -> str:
         return str(error)
     if isinstance(error, GatedRepoError):
         return (
-            f"the repository is gated. Accept its terms at {_endpoint()}/{repo.repo}, then pass "
+            f"the repository is gated. Accept its terms at {endpoint()}/{repo.repo}, then pass "
             "token=... or set HF_TOKEN to a token of that account"
         )
     if isinstance(error, RepositoryNotFoundError):

@@ -7,8 +7,9 @@
         assert hub.requests == []
 
 It speaks the resolve protocol (HEAD and GET of /repo/resolve/revision/file, ETag, X-Repo-Commit,
-ranges, large files behind a redirect to a CDN), the parts of the API that loading a model needs,
-and the Hub's errors. The CDN is a second port: another origin, to which no token may travel.
+ranges, large files behind a redirect to a CDN), the parts of the API that loading and uploading a
+model need (the latter in hub_uploads), and the Hub's errors. The CDN is a second port: another
+origin, to which no token may travel.
 """
 
 import hashlib
@@ -19,14 +20,15 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import sleep  # by name: tests replace time.sleep to hurry the client's retries
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-
-TOKEN = "hf_the_only_valid_token"
+from hub_uploads import LARGE, READER, TOKEN, Uploads, oid
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Repo:
     private: bool = False
     gated: bool = False
     pipeline_tag: str | None = None
+    pull_requests: list[str] = field(default_factory=list)  # their titles
 
     def commit_of(self, revision: str) -> str | None:
         return revision if revision in self.commits else self.refs.get(revision)
@@ -63,14 +66,21 @@ class Fault:
 
 
 class HubServer:
-    """The server; a context manager. `requests` lists what it was asked, in order."""
+    """The server; a context manager.
+
+    `requests` lists what it was asked, in order, and `log` the commits that clients made. Setting
+    `part_size` has large files uploaded in parts of so many bytes.
+    """
 
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
         self.renamed: dict[str, str] = {}
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
-        self._blobs: dict[str, bytes] = {}
+        self.log: list[dict] = []
+        self.part_size: int | None = None
+        self.blobs: dict[str, bytes] = {}
+        self.parts: dict[tuple[str, int], bytes] = {}
         handler = type("Handler", (_Handler,), {"hub": self})
         self._servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for _ in range(2)]
         self.url, self.cdn_url = (f"http://127.0.0.1:{s.server_address[1]}" for s in self._servers)
@@ -99,11 +109,21 @@ class HubServer:
         """Commit `files` to a branch or tag of a repository, new or not. -> the commit's hash"""
         repo = self.repos.setdefault(name, Repo())
         repo.private, repo.gated, repo.pipeline_tag = private, gated, pipeline_tag
+        return self.commit(name, files, revision)
+
+    def commit(self, name: str, files: dict[str, bytes], revision: str) -> str:
+        """Make `files` all that a branch holds. -> the commit's hash"""
+        repo = self.repos[name]
         content = json.dumps([name, len(repo.commits), {k: v.hex() for k, v in files.items()}])
         commit = hashlib.sha1(content.encode()).hexdigest()
         repo.commits[commit] = dict(files)
         repo.refs[revision] = commit
         return commit
+
+    def files(self, name: str, revision: str = "main") -> dict[str, bytes]:
+        """What a branch, tag or commit holds."""
+        repo = self.repos[name]
+        return repo.commits[repo.commit_of(revision) or ""]
 
     def fault(
         self,
@@ -126,9 +146,10 @@ class HubServer:
         return sum(method in (None, request.method) for request in self.requests)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Uploads, BaseHTTPRequestHandler):
     hub: HubServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or a body waits 40 ms for its headers' acknowledgement
 
     def log_message(self, *_: object) -> None:
         pass
@@ -139,8 +160,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
+    def do_POST(self) -> None:
+        self._serve()
+
+    def do_PUT(self) -> None:
+        self._serve()
+
     def _serve(self) -> None:
         path = urlsplit(self.path).path
+        self.body = self.read_body()
         self._fault = self._take_fault()
         headers = {key.lower(): value for key, value in self.headers.items()}
         if path == "/api/agent-harnesses":  # the client's own housekeeping, no part of loading
@@ -154,8 +182,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile = self.wfile = SimpleNamespace(closed=True, close=lambda: None)
         elif self._fault and self._fault.status:
             self._fail(self._fault.status, "", "ordered by the test")
+        elif route := self._write_route(path):
+            route()
         elif match := re.fullmatch(r"/cdn/(\w+)/.*", path):
-            self._send_body(self.hub._blobs[match[1]], {})
+            self._send_body(self.hub.blobs[match[1]], {})
         elif match := re.fullmatch(r"/api/models/([^/]+(?:/[^/]+)?)", path):
             self._model_info(unquote(match[1]), "main")
         elif match := re.fullmatch(r"/api/models/(.+?)/revision/([^/]+)", path):
@@ -166,6 +196,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._resolve(*map(unquote, match.groups()))
         else:
             self._fail(404, "", "no such path")
+
+    def _write_route(self, path: str) -> Any:
+        for method, pattern, handler in self.write_routes():
+            if method == self.command and (match := re.fullmatch(pattern, path)):
+                return partial(handler, *match.groups())
+        return None
 
     def _take_fault(self) -> Fault | None:
         for fault in self.hub.faults:
@@ -178,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         """The repository and commit, or None after an answer with the Hub's error."""
         token = (self.headers.get("authorization") or "").removeprefix("Bearer ")
         repo = self.hub.repos.get(name)
-        if token and token != TOKEN:
+        if token and token not in (TOKEN, READER):
             self._fail(401, "", "Invalid credentials in Authorization header")
         elif repo is None or (repo.private and not token):
             self._fail(404 if token else 401, "RepoNotFound", "Repository not found")
@@ -201,11 +237,10 @@ class _Handler(BaseHTTPRequestHandler):
         content = repo.commits[commit].get(file)
         if content is None:
             return self._fail(404, "EntryNotFound", "Entry not found", headers)
-        if not file.endswith(".safetensors"):
-            git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-            return self._send_body(content, {**headers, "ETag": f'"{git}"'})
-        sha256 = hashlib.sha256(content).hexdigest()
-        self.hub._blobs[sha256] = content
+        if not file.endswith(LARGE):
+            return self._send_body(content, {**headers, "ETag": f'"{oid(content, large=False)}"'})
+        sha256 = oid(content, large=True)
+        self.hub.blobs[sha256] = content
         headers |= {"X-Linked-ETag": f'"{sha256}"', "X-Linked-Size": str(len(content))}
         self._send(302, {**headers, "Location": f"{self.hub.cdn_url}/cdn/{sha256}/{file}"})
 
@@ -276,6 +311,8 @@ def hub_fixture(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[HubServer
     ):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    # files go up through HTTP and not through Xet, whose servers are others
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True, raising=False)
     with HubServer() as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         yield server

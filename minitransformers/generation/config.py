@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import hub
 from ..checkpoints import locate_gguf, open_gguf
 from ..logging import warning_once
+from ..sharing import Shareable, pushing
 
 # Every parameter and its default, in the groups of the reference's documentation.
 DEFAULTS: dict[str, Any] = {
@@ -102,7 +103,7 @@ _RUNTIME_ONLY = (
 )
 
 
-class GenerationConfig:
+class GenerationConfig(Shareable):
     """Parameters of `generate`, by the reference's names. See `DEFAULTS` for all of them.
 
     Keywords that are no parameter become attributes too, so that files of other versions are read
@@ -204,10 +205,12 @@ class GenerationConfig:
         self,
         save_directory: str | os.PathLike,
         config_file_name: str | None = None,
+        push_to_hub: bool = False,
         **kwargs: Any,
     ) -> None:
         """Write generation_config.json into a folder, made if needed.
 
+        push_to_hub: upload it as well; `repo_id` and keywords of the method `push_to_hub` say how
         Raises ValueError if its values contradict each other, so that no such file spreads.
         """
         problems = self._contradictions()
@@ -216,10 +219,11 @@ class GenerationConfig:
                 "the generation config is not saved, because its values contradict each other: "
                 + "; ".join(problems)
             )
-        os.makedirs(save_directory, exist_ok=True)
         path = os.path.join(save_directory, config_file_name or "generation_config.json")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self.to_json_string())
+        with pushing(self, save_directory, push_to_hub, kwargs):
+            os.makedirs(save_directory, exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(self.to_json_string())
 
     def update(self, **kwargs: Any) -> dict[str, Any]:
         """Set the parameters among the keywords. -> the others"""

@@ -10,6 +10,7 @@ import os
 from typing import Any, ClassVar
 
 from .. import checkpoints, hub
+from ..sharing import Shareable, pushing
 
 # Written to config.json: the release of the reference whose files these are.
 TRANSFORMERS_VERSION = "4.46.3"
@@ -17,7 +18,7 @@ TRANSFORMERS_VERSION = "4.46.3"
 _DEPRECATED = {"dtype": "torch_dtype"}  # the name later versions use -> the one in files
 
 
-class PretrainedConfig:
+class PretrainedConfig(Shareable):
     """Fields of config.json with their defaults, as class annotations of each subclass.
 
     Keywords that are no field become attributes too, as in the reference, so that a file made for
@@ -225,12 +226,18 @@ class PretrainedConfig:
         with open(json_file, encoding="utf-8") as file:
             return cls(**json.load(file))
 
-    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:
-        """Write config.json into a folder, made if needed."""
+    def save_pretrained(
+        self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any
+    ) -> None:
+        """Write config.json into a folder, made if needed.
+
+        push_to_hub: upload it as well; `repo_id` and keywords of the method `push_to_hub` say how
+        """
         if os.path.isfile(save_directory):
             raise OSError(f"{os.fspath(save_directory)} is a file; save_pretrained needs a folder")
-        os.makedirs(save_directory, exist_ok=True)
-        self.to_json_file(os.path.join(save_directory, "config.json"))
+        with pushing(self, save_directory, push_to_hub, kwargs):
+            os.makedirs(save_directory, exist_ok=True)
+            self.to_json_file(os.path.join(save_directory, "config.json"))
 
     def update(self, config_dict: dict) -> None:
         """Set several fields."""

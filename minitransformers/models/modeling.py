@@ -21,7 +21,8 @@ from ..core.state import State
 from ..core.threads import respect_quota
 from ..device import check_device, check_dtype
 from ..generation.config import GenerationConfig
-from . import loading
+from ..sharing import Shareable, pushing
+from . import loading, saving
 from .config import PretrainedConfig
 from .decoding import Decoding
 from .outputs import BaseModelOutput, ModelOutput
@@ -41,7 +42,7 @@ _OPTIONS = (
 )
 
 
-class PreTrainedModel(Module):
+class PreTrainedModel(Module, Shareable):
     """A model with a configuration. Subclasses build their parts in `__init__` and compute in
     `forward(state, **inputs) -> {output field: array}`; everything around that is here.
 
@@ -79,7 +80,9 @@ class PreTrainedModel(Module):
     positions_from_zero: ClassVar[bool] = False
     caches_with_targets: ClassVar[bool] = True
     input_embeddings: ClassVar[str] = ""
+    saving_options = ("max_shard_size", "safe_serialization", "variant")
 
+    model_tags: list[str] | None = None
     _origin: tuple[str, dict] | None = None  # name and options it was loaded with
 
     def __init__(self, config: PretrainedConfig):
@@ -353,30 +356,46 @@ class PreTrainedModel(Module):
     def save_pretrained(
         self,
         save_directory: str | os.PathLike,
-        *,
+        is_main_process: bool = True,
         state_dict: Mapping[str, np.ndarray] | None = None,
+        save_function: Callable[[Any, str], Any] | None = None,
+        push_to_hub: bool = False,
         max_shard_size: int | str = "5GB",
         safe_serialization: bool = True,
+        variant: str | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write config.json, generation_config.json and safetensors, made for any reader.
+        """Write config.json, generation_config.json and the weights, made for any reader.
 
+        is_main_process: False writes weights only, where several processes save together
+        state_dict: weights to write in place of the model's own
+        push_to_hub: upload the files as well; `repo_id` and keywords of the method `push_to_hub`
+            say how
         max_shard_size: weights beyond it are split into several files with an index
-        Raises OSError if save_directory is a file.
+        safe_serialization: False writes pytorch_model.bin, which torch.load reads
+        save_function: writes such a file, called with ({name: array}, path)
+        variant: a part of the weights' file name, "fp16" in model.fp16.safetensors
+        Weights of an earlier save there, of that variant, are removed. Raises OSError if
+        save_directory is a file.
         """
-        if not safe_serialization:
-            raise ValueError("weights are saved as safetensors only: leave safe_serialization out")
         folder = os.fspath(save_directory)
-        config = self.config
-        config.architectures = [type(self).__name__]
-        config.torch_dtype = config.torch_dtype or "float32"
-        config.save_pretrained(folder)
-        if self.can_generate():
-            self.generation_config.save_pretrained(folder)
-        weights = dict(self.state_dict() if state_dict is None else state_dict)
-        for name in self.ties():
-            weights.pop(name, None)
-        checkpoints.save_sharded(folder, weights, max_shard_size=max_shard_size)
+        if os.path.isfile(folder):
+            raise OSError(f"{folder} is a file; save_pretrained needs a folder")
+        layout = saving.layout_of(safe_serialization, save_function)
+        with pushing(self, folder, push_to_hub, kwargs):
+            saving.save(self, folder, state_dict, is_main_process, max_shard_size, layout, variant)
+
+    def superseded(self, files: Iterable[str], written: Iterable[str]) -> list[str]:
+        """Weights among `files` that would be loaded in place of those written."""
+        return checkpoints.superseded(files, written)
+
+    def card_tags(self) -> list[str]:
+        return self.model_tags or []
+
+    def add_model_tags(self, tags: str | list[str]) -> None:
+        """Tag the model card that `push_to_hub` writes, beside the tags it is given."""
+        wanted = (self.model_tags or []) + ([tags] if isinstance(tags, str) else list(tags))
+        self.model_tags = list(dict.fromkeys(wanted))
 
     def ties(self) -> dict[str, str]:
         """{name: the name whose array it uses}, for this configuration"""

@@ -6,11 +6,11 @@ import copy
 import json
 import os
 import shutil
-import tempfile
 from typing import Any
 
 from tokenizers import AddedToken
 
+from ..sharing import Shareable, pushing
 from .loading import (
     ADDED_TOKENS_FILE,
     SPECIAL_TOKENS_MAP_FILE,
@@ -22,7 +22,7 @@ from .special_tokens import SpecialTokensMixin
 _NOT_SAVED = ("name_or_path", "special_tokens_map_file", "tokenizer_file", "device_map")
 
 
-class SavingMixin(SpecialTokensMixin):
+class SavingMixin(SpecialTokensMixin, Shareable):
     """`save_pretrained`, `save_vocabulary` and `push_to_hub`."""
 
     def save_pretrained(
@@ -36,7 +36,7 @@ class SavingMixin(SpecialTokensMixin):
         """Write tokenizer.json, the configuration and the vocabulary files; return their paths.
 
         legacy_format: False leaves the vocabulary files out, True leaves tokenizer.json out.
-        push_to_hub: upload the folder as well; `repo_id`, `token`, `private`, ... say how.
+        push_to_hub: upload them as well; `repo_id` and keywords of the method `push_to_hub` say how
         """
         folder = os.fspath(save_directory)
         if os.path.isfile(folder):
@@ -46,7 +46,13 @@ class SavingMixin(SpecialTokensMixin):
                 f"{type(self).__name__} has no vocabulary files of its own: leave legacy_format "
                 "unset or pass False."
             )
-        os.makedirs(folder, exist_ok=True)
+        with pushing(self, folder, push_to_hub, kwargs):
+            os.makedirs(folder, exist_ok=True)
+            return self._write(folder, legacy_format, filename_prefix)
+
+    def _write(
+        self, folder: str, legacy_format: bool | None, filename_prefix: str | None
+    ) -> tuple[str, ...]:
         prefix = f"{filename_prefix}-" if filename_prefix else ""
 
         def path(name: str) -> str:
@@ -69,9 +75,6 @@ class SavingMixin(SpecialTokensMixin):
         if legacy_format is not True:
             self._backend.tokenizer.save(path(TOKENIZER_FILE))
             saved.append(path(TOKENIZER_FILE))
-        if push_to_hub:
-            repo_id = kwargs.pop("repo_id", os.path.basename(os.path.normpath(folder)))
-            _upload(folder, repo_id, **kwargs)
         return tuple(saved)
 
     def _config(self) -> dict[str, Any]:
@@ -124,38 +127,6 @@ class SavingMixin(SpecialTokensMixin):
                 shutil.copyfile(source, target)
             saved.append(target)
         return tuple(saved)
-
-    def push_to_hub(self, repo_id: str, **kwargs: Any) -> Any:
-        """Upload the tokenizer's files to a repository of the Hub, creating it if needed.
-
-        kwargs: token, private, commit_message, revision, create_pr.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
-            return _upload(folder, repo_id, **kwargs)
-
-
-def _upload(
-    folder: str,
-    repo_id: str,
-    token: str | None = None,
-    private: bool | None = None,
-    commit_message: str | None = None,
-    revision: str | None = None,
-    create_pr: bool = False,
-    **_: Any,
-) -> Any:
-    from huggingface_hub import HfApi
-
-    api = HfApi(token=token)
-    repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-    return api.upload_folder(
-        repo_id=repo_id,
-        folder_path=folder,
-        commit_message=commit_message or "Upload tokenizer",
-        revision=revision,
-        create_pr=create_pr,
-    )
 
 
 def _write_json(path: str, value: dict[str, Any]) -> None:

@@ -1,8 +1,6 @@
 """Which files are read, which of them wins, and what is said when they are broken."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 from tokenizers import AddedToken
@@ -316,36 +314,3 @@ def test_a_template_file_wins(saved):
     (saved / "chat_template.jinja").write_text("from the file")
     assert AutoTokenizer.from_pretrained(saved).chat_template == "from the file"
     assert AutoTokenizer.from_pretrained(saved, chat_template="mine").chat_template == "mine"
-
-
-def test_push_to_hub_uploads_what_save_writes(
-    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import huggingface_hub
-
-    import minitransformers
-
-    calls: dict[str, Any] = {}
-
-    class Api:
-        def __init__(self, token: str | None = None):
-            calls["token"] = token
-
-        def create_repo(self, repo_id: str, **how: Any) -> Any:
-            calls["create"] = (repo_id, how)
-            return huggingface_hub.RepoUrl(f"https://huggingface.co/me/{repo_id}")
-
-        def upload_folder(self, *, folder_path: str, **how: Any) -> str:
-            calls["files"] = {path.name for path in Path(folder_path).iterdir()}
-            calls["upload"] = how
-            return "done"
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
-    tokenizer = minitransformers.AutoTokenizer.from_pretrained(folders["BertTokenizer"])
-    done = tokenizer.push_to_hub("mine", token="t", private=True, commit_message="new")
-    assert done == "done"
-    assert calls["token"] == "t"
-    assert calls["create"] == ("mine", {"private": True, "exist_ok": True})
-    assert {"tokenizer.json", "tokenizer_config.json"} <= calls["files"]
-    assert calls["upload"]["repo_id"] == "me/mine"
-    assert calls["upload"]["commit_message"] == "new"

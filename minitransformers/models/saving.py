@@ -1,0 +1,72 @@
+"""Saving a model: configurations and weights, made for any reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import checkpoints
+
+if TYPE_CHECKING:
+    from .modeling import PreTrainedModel
+
+
+def save(
+    model: PreTrainedModel,
+    folder: str,
+    state_dict: Mapping[str, Any] | None,
+    is_main_process: bool,
+    max_shard_size: int | str,
+    layout: checkpoints.Layout,
+    variant: str | None,
+) -> None:
+    """Write what `PreTrainedModel.save_pretrained` says."""
+    weights = _without_ties(model, model.state_dict() if state_dict is None else state_dict, layout)
+    config = model.config
+    config.architectures = [type(model).__name__]
+    config.torch_dtype = _dtype_name(weights) or config.torch_dtype
+    if is_main_process:
+        config.save_pretrained(folder)
+        if model.can_generate():
+            model.generation_config.follows(config).save_pretrained(folder)
+    checkpoints.save_sharded(
+        folder,
+        weights,
+        max_shard_size,
+        layout=layout,
+        variant=variant,
+        remove_stale=is_main_process,
+    )
+
+
+def layout_of(
+    safe_serialization: bool, save_function: Callable[[Any, str], Any] | None
+) -> checkpoints.Layout:
+    """safetensors, or torch's format; save_function: what writes {name: array} to a path instead"""
+    if safe_serialization:
+        return checkpoints.SAFETENSORS
+    if save_function is None:
+        return checkpoints.TORCH
+    return checkpoints.TORCH._replace(write=lambda path, shard: save_function(shard, path))
+
+
+def _without_ties(
+    model: PreTrainedModel, state_dict: Mapping[str, Any], layout: checkpoints.Layout
+) -> dict[str, np.ndarray]:
+    """The arrays to write, without names that loading ties to another.
+
+    A name whose array is not the other's, as in a state_dict of the caller's, is kept.
+    """
+    ties = {} if layout.keeps_ties else model.ties()
+    return {
+        name: np.asarray(array)
+        for name, array in state_dict.items()
+        if not (name in ties and state_dict.get(ties[name]) is array)
+    }
+
+
+def _dtype_name(weights: Mapping[str, np.ndarray]) -> str | None:
+    """The dtype of the first weight that is not a whole number."""
+    return next((array.dtype.name for array in weights.values() if array.dtype.kind == "f"), None)
