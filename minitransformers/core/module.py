@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from .packed import Packed
 from .parameter import Parameter, named_parameters
 from .primitive import Tensor
 
@@ -30,10 +31,12 @@ class Module:
     attributes and lists of Modules; there is no registration.
 
     buffers: its array attributes that are part of the checkpoint but never trained
+    packs: whether its `weight` may be kept in fewer bits, as a Packed
     """
 
     training = False
     buffers: ClassVar[tuple[str, ...]] = ()
+    packs: ClassVar[bool] = False
 
     if TYPE_CHECKING:  # children are found by name; subclasses are called with what they compute on
 
@@ -66,7 +69,7 @@ class Module:
     def slots(self, prefix: str = "") -> Iterator[tuple[str, Module, str]]:
         """(full name, owner, attribute) of every parameter, tied ones each time they occur"""
         for name, value in vars(self).items():
-            if isinstance(value, (np.ndarray, Tensor)):
+            if isinstance(value, (np.ndarray, Tensor, Packed)):
                 yield prefix + name, self, name
         for name, child in self.children():
             yield from child.slots(f"{prefix}{name}.")

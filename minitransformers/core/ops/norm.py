@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..blocks import over_blocks
 from ..primitive import primitive
 
 
-def _sum_squares(x: np.ndarray) -> np.ndarray:
-    """(..., n) -> (..., 1), without the temporary that `(x * x).sum` makes"""
-    return np.einsum("...i,...i->...", x, x)[..., None]
+def _rows(x: np.ndarray) -> np.ndarray:
+    """(..., n) -> (rows, n), contiguous"""
+    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
 
 
-def _over_rows(x: np.ndarray) -> np.ndarray:
-    """Sum over all axes but the last."""
-    return x.reshape(-1, x.shape[-1]).sum(0)
+def _reciprocal_root(mean_square: np.ndarray, eps: float) -> None:
+    """In place: 1 / sqrt(x + eps)"""
+    mean_square += eps
+    np.sqrt(mean_square, out=mean_square)
+    np.reciprocal(mean_square, out=mean_square)
+
+
+def _mean_product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(rows, n) twice -> (rows,), without the temporary that `(x * y).mean` makes"""
+    out = np.einsum("ij,ij->i", x, y)
+    out /= x.shape[1]
+    return out
 
 
 @primitive
@@ -23,30 +33,46 @@ def layer_norm(x, weight, bias, *, eps):
 
     x: (..., hidden); weight: (hidden,); bias: (hidden,) or None -> (..., hidden)
     """
-    n = x.shape[-1]
-    mean = np.add.reduce(x, axis=-1, keepdims=True)
-    mean /= n
-    out = x - mean
-    rstd = _sum_squares(out)
-    rstd /= n
-    rstd += eps
-    np.sqrt(rstd, out=rstd)
-    np.reciprocal(rstd, out=rstd)
-    out *= rstd
-    out *= weight
-    if bias is not None:
-        out += bias
-    return out, (x, mean, rstd, weight, bias is not None)
+    rows = _rows(x)
+    n, hidden = rows.shape
+    out = np.empty(rows.shape, np.result_type(rows, weight))
+    mean, rstd = np.empty((2, n), rows.dtype)
+    average = np.full(hidden, 1.0 / hidden, rows.dtype)
+
+    def normalise(start: int, stop: int) -> None:
+        y, m, r = out[start:stop], mean[start:stop], rstd[start:stop]
+        np.dot(rows[start:stop], average, out=m)
+        np.subtract(rows[start:stop], m[:, None], out=y)
+        r[...] = _mean_product(y, y)
+        _reciprocal_root(r, eps)
+        y *= r[:, None]
+        y *= weight
+        if bias is not None:
+            y += bias
+
+    over_blocks(normalise, n, hidden)
+    return out.reshape(x.shape), (x, mean, rstd, weight, bias is not None)
 
 
 @layer_norm.defvjp
 def _(saved, g):
     x, mean, rstd, weight, biased = saved
-    unit = (x - mean) * rstd
-    gx = g * weight
-    gx -= gx.mean(-1, keepdims=True) + unit * (gx * unit).mean(-1, keepdims=True)
-    gx *= rstd
-    return gx, _over_rows(g * unit), _over_rows(g) if biased else None
+    rows, g = _rows(x), _rows(g)
+    out, unit = np.empty_like(rows), np.empty_like(rows)
+
+    def derive(start: int, stop: int) -> None:
+        y, u, r = out[start:stop], unit[start:stop], rstd[start:stop, None]
+        np.subtract(rows[start:stop], mean[start:stop, None], out=u)
+        u *= r
+        np.multiply(g[start:stop], weight, out=y)
+        along, offset = _mean_product(y, u), y.mean(1)
+        y -= u * along[:, None]
+        y -= offset[:, None]
+        y *= r
+        u *= g[start:stop]
+
+    over_blocks(derive, *rows.shape)
+    return out.reshape(x.shape), unit.sum(0), g.sum(0) if biased else None
 
 
 @primitive
@@ -55,21 +81,34 @@ def rms_norm(x, weight, *, eps):
 
     x: (..., hidden); weight: (hidden,) -> (..., hidden)
     """
-    rstd = _sum_squares(x)
-    rstd /= x.shape[-1]
-    rstd += eps
-    np.sqrt(rstd, out=rstd)
-    np.reciprocal(rstd, out=rstd)
-    out = x * rstd
-    out *= weight
-    return out, (x, rstd, weight)
+    rows = _rows(x)
+    out = np.empty(rows.shape, np.result_type(rows, weight))
+    rstd = np.empty(len(rows), rows.dtype)
+
+    def normalise(start: int, stop: int) -> None:
+        y, r = out[start:stop], rstd[start:stop]
+        r[...] = _mean_product(rows[start:stop], rows[start:stop])
+        _reciprocal_root(r, eps)
+        np.multiply(rows[start:stop], r[:, None], out=y)
+        y *= weight
+
+    over_blocks(normalise, *rows.shape)
+    return out.reshape(x.shape), (x, rstd, weight)
 
 
 @rms_norm.defvjp
 def _(saved, g):
     x, rstd, weight = saved
-    unit = x * rstd
-    gx = g * weight
-    gx -= unit * (gx * unit).mean(-1, keepdims=True)
-    gx *= rstd
-    return gx, _over_rows(g * unit)
+    rows, g = _rows(x), _rows(g)
+    out, unit = np.empty_like(rows), np.empty_like(rows)
+
+    def derive(start: int, stop: int) -> None:
+        y, u, r = out[start:stop], unit[start:stop], rstd[start:stop, None]
+        np.multiply(rows[start:stop], r, out=u)
+        np.multiply(g[start:stop], weight, out=y)
+        y -= u * _mean_product(y, u)[:, None]
+        y *= r
+        u *= g[start:stop]
+
+    over_blocks(derive, *rows.shape)
+    return out.reshape(x.shape), unit.sum(0)

@@ -1,0 +1,277 @@
+"""Matrices kept in fewer bits than they are multiplied in.
+
+NumPy multiplies float32 (and float64) fast and nothing else. So a matrix of bfloat16, of 8-bit or
+of 4-bit numbers is expanded tile by tile into a scratch that stays in the cache, and multiplied
+there: each weight is read from memory in its small form.
+
+A packed matrix stands where an array would, as the weight of a Linear, a Conv1D or an Embedding.
+It has the array's `shape`, `ndim`, `size` and `dtype` (that of the values it stands for), indexing
+by rows, and `np.asarray` expands it. It is never trained: a gradient passes through it only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .threads import parts, spread
+
+_TILE = 1 << 20  # weights expanded at a time: long enough a call to be worth sharing out
+_SMALL = 1 << 17  # weights below which one thread is faster than several
+_scratch = threading.local()
+
+
+def _scratch_of(rows: int, width: int) -> np.ndarray:
+    """This thread's scratch, its contents undefined. -> (rows, width) float32"""
+    have: np.ndarray | None = getattr(_scratch, "array", None)
+    if have is None or have.size < rows * width:
+        have = _scratch.array = np.empty(rows * width, np.float32)
+    return have[: rows * width].reshape(rows, width)
+
+
+class Packed:
+    """The base: knows products and tiles; a kind of packing knows how to expand rows.
+
+    stored: the matrix in its small form, (rows, ...)
+    width: elements of an expanded row
+    transposed: whether the weight is the transpose of what is stored
+    """
+
+    names: ClassVar[tuple[str, ...]] = ()  # of the arrays it is saved as, beside the stored one
+
+    dtype = np.dtype(np.float32)
+    ndim = 2
+    __array_ufunc__ = None  # array @ packed comes here; NumPy's functions take np.asarray of it
+
+    def __init__(self, stored: np.ndarray, width: int, transposed: bool = False):
+        self.stored, self.width, self.transposed = stored, width, transposed
+
+    def expand(self, start: int, stop: int, out: np.ndarray) -> None:
+        """Put rows start to stop into `out`, (stop - start, width) float32."""
+        raise NotImplementedError
+
+    def pick(self, rows: np.ndarray) -> Packed:
+        """The rows of these numbers, packed. rows: (n,) integers"""
+        raise NotImplementedError
+
+    def scale_of_rows(self, start: int, stop: int) -> np.ndarray | None:
+        """A factor a row that `expand` leaves out, (stop - start,); None if there is none."""
+        return None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows = len(self.stored)
+        return (self.width, rows) if self.transposed else (rows, self.width)
+
+    @property
+    def size(self) -> int:
+        return len(self.stored) * self.width
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """{suffix of the name: array} of everything that is stored, "" being the matrix"""
+        return {"": self.stored} | {name: getattr(self, name) for name in self.names}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it takes as it is."""
+        return sum(x.nbytes for x in self.arrays.values())
+
+    @property
+    def T(self) -> Packed:
+        other = object.__new__(type(self))
+        other.__dict__ = self.__dict__ | {"transposed": not self.transposed}
+        return other
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def numpy(self) -> np.ndarray:
+        """The whole matrix in float32."""
+        out = np.empty((len(self.stored), self.width), np.float32)
+        self.expand(0, len(out), out)
+        scale = self.scale_of_rows(0, len(out))
+        if scale is not None:
+            out *= scale[:, None]
+        return out.T if self.transposed else out
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.numpy().astype(dtype or np.float32, copy=False)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Rows, expanded; any other index expands the whole matrix first."""
+        if self.transposed or isinstance(index, tuple):
+            return self.numpy()[index]
+        rows = np.arange(len(self.stored))[index]
+        return self.pick(rows.reshape(-1)).numpy().reshape(*rows.shape, self.width)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(shape={self.shape}, {self.nbytes} bytes)"
+
+    # products
+
+    def __rmatmul__(self, x: np.ndarray) -> np.ndarray:
+        """x @ self. x: (n, shape[0]) -> (n, shape[1])"""
+        return self._onto_rows(x) if self.transposed else self._along_rows(x)
+
+    def _onto_rows(self, x: np.ndarray) -> np.ndarray:
+        """Products with the stored rows. x: (n, width) -> (n, rows)"""
+        n = len(self.stored)
+        out = np.empty((len(x), n), np.float32)
+
+        def multiply(start: int, stop: int, tile: np.ndarray) -> None:
+            products = out[:, start:stop]
+            np.matmul(x, tile.T, out=products)
+            scale = self.scale_of_rows(start, stop)
+            if scale is not None:
+                products *= scale
+
+        share = self._share()
+        spread(lambda i: self._over_tiles(multiply, n * i // share, n * (i + 1) // share), share)
+        return out
+
+    def _along_rows(self, x: np.ndarray) -> np.ndarray:
+        """Sums of stored rows. x: (n, rows) -> (n, width)"""
+        n, share = len(self.stored), self._share()
+        sums = np.zeros((share, len(x), self.width), np.float32)
+
+        def part(i: int) -> None:
+            def multiply(start: int, stop: int, tile: np.ndarray) -> None:
+                factors, scale = x[:, start:stop], self.scale_of_rows(start, stop)
+                sums[i] += (factors if scale is None else factors * scale) @ tile
+
+            self._over_tiles(multiply, n * i // share, n * (i + 1) // share)
+
+        spread(part, share)
+        return sums[0] if share == 1 else np.add.reduce(sums, axis=0)
+
+    def _share(self) -> int:
+        return min(parts(self.size, _SMALL), len(self.stored))
+
+    def _over_tiles(
+        self, task: Callable[[int, int, np.ndarray], None], start: int, stop: int
+    ) -> None:
+        size = max(1, _TILE // self.width)
+        for first in range(start, stop, size):
+            last = min(first + size, stop)
+            tile = _scratch_of(last - first, self.width)
+            self.expand(first, last, tile)
+            task(first, last, tile)
+
+
+class BFloat16(Packed):
+    """stored: (rows, width) uint16, the upper halves of float32 numbers"""
+
+    def __init__(self, stored: np.ndarray, transposed: bool = False):
+        super().__init__(stored, stored.shape[1], transposed)
+
+    def expand(self, start: int, stop: int, out: np.ndarray) -> None:
+        np.left_shift(self.stored[start:stop], 16, out=out.view(np.uint32), dtype=np.uint32)
+
+    def pick(self, rows: np.ndarray) -> Packed:
+        return BFloat16(self.stored[rows])
+
+
+class Float16(Packed):
+    """stored: (rows, width) float16. NumPy's own conversion is four times slower than this one."""
+
+    def __init__(self, stored: np.ndarray, transposed: bool = False):
+        super().__init__(stored, stored.shape[1], transposed)
+
+    def expand(self, start: int, stop: int, out: np.ndarray) -> None:
+        # Sign, exponent and fraction move to their places in a float32, whose exponent then lacks
+        # the difference of the biases, 112. The product supplies it, also to subnormal numbers.
+        bits = out.view(np.int32)
+        np.copyto(bits, self.stored[start:stop].view(np.int16))  # extends the sign
+        np.left_shift(bits, 13, out=bits)
+        np.bitwise_and(bits, -0x70002000, out=bits)  # 0x8fffe000
+        # in two steps, so that what stands for infinity overflows to it
+        out *= 2.0**112
+        with np.errstate(over="ignore"):
+            out *= 2.0**112
+        out *= 2.0**-112
+
+    def pick(self, rows: np.ndarray) -> Packed:
+        return Float16(self.stored[rows])
+
+
+class Int8(Packed):
+    """8-bit integers with a factor for each row.
+
+    stored: (rows, width) int8; scale: (rows,) float32
+    """
+
+    names = ("scale",)
+
+    def __init__(self, stored: np.ndarray, scale: np.ndarray, transposed: bool = False):
+        super().__init__(stored, stored.shape[1], transposed)
+        self.scale = scale
+
+    @classmethod
+    def of(cls, matrix: np.ndarray) -> Int8:
+        """Round each row to the 255 multiples of a step that reach its largest absolute value."""
+        scale = np.maximum(np.abs(matrix).max(1), np.float32(1e-30)) / np.float32(127)
+        return cls(np.rint(matrix / scale[:, None]).astype(np.int8), scale.astype(np.float32))
+
+    def expand(self, start: int, stop: int, out: np.ndarray) -> None:
+        np.copyto(out, self.stored[start:stop])
+
+    def scale_of_rows(self, start: int, stop: int) -> np.ndarray | None:
+        return self.scale[start:stop]
+
+    def pick(self, rows: np.ndarray) -> Packed:
+        return Int8(self.stored[rows], self.scale[rows])
+
+
+class Int4(Packed):
+    """4-bit integers with a step and a least value for each group of neighbours in a row.
+
+    stored: (rows, width / 2) uint8; the lower halves of the bytes are the first half of the row
+    step, least: (rows, groups) float16, or float32 where that lacks the range
+    """
+
+    names = ("step", "least")
+
+    def __init__(
+        self, stored: np.ndarray, step: np.ndarray, least: np.ndarray, transposed: bool = False
+    ):
+        super().__init__(stored, 2 * stored.shape[1], transposed)
+        self.step, self.least = step, least
+
+    @staticmethod
+    def group_of(width: int, group: int = 64) -> int | None:
+        """The largest group up to `group` that divides rows of that width; None if below 16."""
+        while group >= 16:
+            if width % (2 * group) == 0:
+                return group
+            group //= 2
+        return None
+
+    @classmethod
+    def of(cls, matrix: np.ndarray, group: int = 64) -> Int4:
+        """Round each group of a row to 16 equally spaced values from its least to its greatest."""
+        size = cls.group_of(matrix.shape[1], group)
+        if size is None:
+            raise ValueError(f"rows of {matrix.shape[1]} elements have no groups of 16 or more")
+        groups = matrix.reshape(len(matrix), -1, size)
+        least = groups.min(-1)
+        step = np.maximum((groups.max(-1) - least) / np.float32(15), np.float32(1e-30))
+        values = np.rint((groups - least[..., None]) / step[..., None]).astype(np.uint8)
+        values = values.reshape(matrix.shape)
+        half = matrix.shape[1] // 2
+        kind = np.float16 if step.min() > 1e-4 and np.abs(least).max() < 6e4 else np.float32
+        return cls(values[:, :half] | values[:, half:] << 4, step.astype(kind), least.astype(kind))
+
+    def expand(self, start: int, stop: int, out: np.ndarray) -> None:
+        pairs, half = self.stored[start:stop], self.width // 2
+        np.copyto(out[:, :half], pairs & 15)
+        np.copyto(out[:, half:], pairs >> 4)
+        groups = out.reshape(stop - start, self.step.shape[1], -1)
+        groups *= self.step[start:stop].astype(np.float32)[..., None]
+        groups += self.least[start:stop].astype(np.float32)[..., None]
+
+    def pick(self, rows: np.ndarray) -> Packed:
+        return Int4(self.stored[rows], self.step[rows], self.least[rows])

@@ -1,0 +1,115 @@
+"""Work spread over threads: all of it is done, once, and nothing is left behind."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from minitransformers.core import ops, threads
+from minitransformers.core.blocks import elementwise, over_blocks
+
+
+@pytest.fixture
+def two_threads():
+    before = threads.get_num_threads()
+    threads.set_num_threads(2)
+    yield
+    threads.set_num_threads(before)
+
+
+def test_every_task_runs_once(two_threads):
+    for count in (0, 1, 2, 7):
+        done = []
+        threads.spread(done.append, count)
+        assert sorted(done) == list(range(count))
+
+
+def test_blas_has_its_threads_back(two_threads):
+    inside = []
+    threads.spread(lambda i: inside.append(threads.get_num_threads()), 2)
+    assert (set(inside), threads.get_num_threads()) == ({1}, 2)
+
+
+def test_the_first_exception_is_raised(two_threads):
+    def task(i):
+        raise KeyError(i)
+
+    with pytest.raises(KeyError):
+        threads.spread(task, 4)
+    threads.spread(lambda i: None, 4)
+
+
+def test_work_inside_work_and_beside_it(two_threads):
+    """Nested and simultaneous calls compute on the thread they are made on."""
+    sums = np.zeros((4, 8))
+
+    def outer(i):
+        def inner(j):
+            sums[i, j] += 1
+
+        threads.spread(inner, 8)
+
+    callers = [threading.Thread(target=threads.spread, args=(outer, 4)) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert (sums == 3).all()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_computes(two_threads):
+    threads.spread(lambda i: None, 2)
+    child = os.fork()
+    if child == 0:
+        done = []
+        threads.spread(done.append, 5)
+        os._exit(0 if sorted(done) == list(range(5)) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_one_thread_starts_none(two_threads):
+    threads.set_num_threads(1)
+    here = set()
+    threads.spread(lambda i: here.add(threading.get_ident()), 8)
+    assert here == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("n", [0, 1, 65536, 65537, 700_001])
+def test_blocks_cover_everything_once(two_threads, n):
+    seen = np.zeros(n, int)
+
+    def task(start, stop):
+        seen[start:stop] += 1
+
+    over_blocks(task, n)
+    assert (seen == 1).all()
+
+
+def test_shared_elementwise_work_equals_the_plain_formula(two_threads, rng):
+    x = rng.standard_normal(700_001).astype(np.float32)
+    out = elementwise(lambda x, out: np.multiply(x, 2.0, out=out), x)
+    np.testing.assert_array_equal(out, x * 2)
+    tanh = np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
+    np.testing.assert_allclose(ops.gelu_new(x), 0.5 * x * (1 + np.tanh(tanh)), atol=2e-6)
+
+
+def test_activations_far_out():
+    x = np.array([-1e30, -200.0, -60.0, 60.0, 200.0, 1e30, 0.0, np.nan], np.float32)
+    with np.errstate(all="raise"):
+        for op in (ops.gelu, ops.gelu_new, ops.silu, ops.quick_gelu):
+            out = op(x)
+            np.testing.assert_allclose(out[:3], 0.0, atol=1e-20)
+            np.testing.assert_array_equal(out[3:7], x[3:7])
+            assert np.isnan(out[7])
+        np.testing.assert_array_equal(ops.sigmoid(x)[:7], [0, 0, ops.sigmoid(x)[2], 1, 1, 1, 0.5])
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+@pytest.mark.parametrize("size", [(1024, 512), (1000, 777), (1024, 513)])
+def test_few_rows(two_threads, rows, size, rng):
+    weight = rng.standard_normal(size).astype(np.float32)
+    x = rng.standard_normal((1, rows, size[1])).astype(np.float32)
+    np.testing.assert_allclose(ops.linear(x, weight), x @ weight.T, atol=1e-3)
