@@ -45,10 +45,18 @@ def locate_gguf(name: str, gguf_file: str | None = None) -> tuple[str, str | Non
     return name, gguf_file
 
 
+def gguf_parts(name: str) -> list[str]:
+    """The files of a model split into name-00001-of-00003.gguf and so on, given any; or `name`."""
+    if not (match := _SPLIT.fullmatch(name)):
+        return [name]
+    stem, _, of, count, suffix = match.groups()
+    return [f"{stem}{n:05d}{of}{count}{suffix}" for n in range(1, int(count) + 1)] or [name]
+
+
 def open_gguf(resolve: Resolve, name: str) -> GGUFCheckpoint:
     """Map a GGUF file and read its header; tensors are expanded when they are asked for.
 
-    Of a model split into name-00001-of-00003.gguf and so on, any part stands for all.
+    Of a model split into several files, any stands for all.
     Raises OSError if a file is missing, ValueError if one is not sound or of no known architecture.
     """
     path, facts = _read(resolve, name)
@@ -64,14 +72,10 @@ def open_gguf(resolve: Resolve, name: str) -> GGUFCheckpoint:
 
 def _read(resolve: Resolve, name: str) -> tuple[str, Facts]:
     """-> the path of the first part, the facts of all"""
-    parts = [name]
-    if match := _SPLIT.fullmatch(name):
-        stem, _, of, count, suffix = match.groups()
-        parts = [f"{stem}{n:05d}{of}{count}{suffix}" for n in range(1, int(count) + 1)]
     metadata: dict[str, Any] = {}
     tensors: dict[str, GGUFTensor] = {}
     first = ""
-    for part in parts:
+    for part in gguf_parts(name):
         path = resolve(part)
         assert path is not None  # a required file
         file = GGUFFile(path)

@@ -261,12 +261,11 @@ _COMMON = {
     "feed_forward_length": "intermediate_size",
     "embedding_length": "hidden_size",
     "attention.head_count": "num_attention_heads",
-    "attention.head_count_kv": "num_key_value_heads",
-    "rope.freq_base": "rope_theta",
 }
-_RMS = _COMMON | {"attention.layer_norm_rms_epsilon": "rms_norm_eps"}
-_HEAD_DIM = _RMS | {"attention.key_length": "head_dim"}
 _NORM = _COMMON | {"attention.layer_norm_epsilon": "layer_norm_eps"}
+_GROUPS = {"attention.head_count_kv": "num_key_value_heads", "rope.freq_base": "rope_theta"}
+_RMS = _COMMON | _GROUPS | {"attention.layer_norm_rms_epsilon": "rms_norm_eps"}
+_HEAD_DIM = _RMS | {"attention.key_length": "head_dim"}
 _GPT2_FIELDS = {
     "block_count": "n_layer",
     "context_length": "n_ctx",
@@ -402,10 +401,10 @@ ARCHITECTURES = {
     "gemma3": Architecture(
         "gemma3_text", "Gemma3ForCausalLM", _GEMMA2 | _QK_NORMS, _GEMMA2_FIELDS, _SHIFTED, _gemma
     ),
-    "phi2": Architecture("phi", "PhiForCausalLM", _PHI, _NORM, complete=_phi),
+    "phi2": Architecture("phi", "PhiForCausalLM", _PHI, _NORM | _GROUPS, complete=_phi),
     "phi3": Architecture("phi3", "Phi3ForCausalLM", _PHI3, _RMS, complete=_phi3),
     "stablelm": Architecture(
-        "stablelm", "StableLmForCausalLM", _STABLELM, _NORM, complete=_stablelm
+        "stablelm", "StableLmForCausalLM", _STABLELM, _NORM | _GROUPS, complete=_stablelm
     ),
     "gpt2": Architecture(
         *("gpt2", "GPT2LMHeadModel", _GPT2, _GPT2_FIELDS),

@@ -9,6 +9,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
+from ..checkpoints import gguf_parts, locate_gguf
 from .base import TokenizerBase
 from .special_tokens import SPECIAL_TOKENS_ATTRIBUTES
 from .strategies import InputTypeError
@@ -72,17 +73,16 @@ class LoadingMixin(TokenizerBase):
         """Load a tokenizer from a folder, a repository of the Hub, or a single vocabulary file.
 
         Keywords of the Hub (`revision`, `token`, `cache_dir`, `local_files_only`,
-        `force_download`, `subfolder`) say where to look; all others override the stored
-        configuration, special tokens included.
+        `force_download`, `subfolder`) say where to look, and `gguf_file` names a GGUF file there
+        that holds the tokenizer; all others override the stored configuration, special tokens
+        included.
         Raises OSError if the repository holds no file that this class can read.
         """
         repo = os.fspath(pretrained_model_name_or_path)
         hub = split_hub_options(kwargs)
-        gguf_file = kwargs.pop("gguf_file", None)
-        if gguf_file is None and repo.endswith(".gguf") and os.path.isfile(repo):
-            repo, gguf_file = os.path.split(repo)
+        folder, gguf_file = locate_gguf(repo, kwargs.pop("gguf_file", None))
         if gguf_file is not None:
-            return cls._from_gguf(repo, gguf_file, hub, kwargs)
+            return cls._from_gguf(folder, gguf_parts(gguf_file)[0], hub, kwargs)
         if os.path.isfile(repo):
             files = cls._single_file(repo)
         else:

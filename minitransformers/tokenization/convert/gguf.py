@@ -1,14 +1,14 @@
 """The tokenizer inside a GGUF file: its metadata `tokenizer.ggml.*` and `tokenizer.chat_template`.
 
-Only the header is read; the tensors behind it are not touched. The format is that of ggml's
-`docs/gguf.md`; which pre-tokenizer a name means follows llama.cpp.
+Only the header is read; the tensors behind it are not touched. Which pre-tokenizer a name means
+follows llama.cpp.
 """
 
 from __future__ import annotations
 
-import struct
-from typing import Any, BinaryIO
+from typing import Any
 
+import numpy as np
 from tokenizers import (
     AddedToken,
     Regex,
@@ -20,16 +20,11 @@ from tokenizers import (
     processors,
 )
 
+from ...checkpoints import GGUFFile
 from .bpe import QWEN2_PATTERN, TIKTOKEN_PATTERN
 from .sentencepiece import CONTROL, UNKNOWN, USER_DEFINED, merges_of
 from .templates import add_tokens, set_template
 from .unigram import SPACE, metaspace
-
-_MAGIC = b"GGUF"
-_MAX_COUNT = 10_000_000  # of entries in an array, or characters in a string
-# Type code -> struct format; 8 is a string, 9 an array.
-_SCALARS = dict(enumerate(("B", "b", "H", "h", "I", "i", "f", "?"))) | {10: "Q", 11: "q", 12: "d"}
-_STRING, _ARRAY = 8, 9
 
 _LLAMA3, _QWEN2 = TIKTOKEN_PATTERN, QWEN2_PATTERN
 # `tokenizer.ggml.pre` -> pattern that splits the text, None for GPT-2's own.
@@ -49,60 +44,15 @@ _SINGLE_DIGITS = {"smollm", "starcoder", "refact", "command-r", "codeshell", "ex
 
 def read_metadata(path: str) -> dict[str, Any]:
     """Return the key-value pairs of a GGUF file; ValueError names the file if it is none."""
-    with open(path, "rb") as file:
-        try:
-            if file.read(4) != _MAGIC:
-                raise ValueError("it does not begin with GGUF")
-            version, _, count = struct.unpack("<IQQ", _exactly(file, 20))
-            if version not in (2, 3):
-                raise ValueError(f"its version is {version}, expected 2 or 3")
-            if count > _MAX_COUNT:
-                raise ValueError(f"it announces {count} entries")
-            return {_string(file): _value(file, _number(file, "I")) for _ in range(count)}
-        except (ValueError, struct.error) as error:
-            raise ValueError(f"{path} is not a readable GGUF file: {error}") from error
-
-
-def _exactly(file: BinaryIO, size: int) -> bytes:
-    data = file.read(size)
-    if len(data) != size:
-        raise ValueError("it is cut off")
-    return data
-
-
-def _number(file: BinaryIO, code: str) -> Any:
-    return struct.unpack(f"<{code}", _exactly(file, struct.calcsize(code)))[0]
-
-
-def _string(file: BinaryIO) -> str:
-    size = _number(file, "Q")
-    if size > _MAX_COUNT:
-        raise ValueError(f"it announces a text of {size} bytes")
-    return _exactly(file, size).decode("utf-8", errors="replace")
-
-
-def _value(file: BinaryIO, kind: int) -> Any:
-    if kind == _STRING:
-        return _string(file)
-    if kind == _ARRAY:
-        item, count = _number(file, "I"), _number(file, "Q")
-        if count > _MAX_COUNT:
-            raise ValueError(f"it announces an array of {count} values")
-        if item in _SCALARS:
-            size = count * struct.calcsize(_SCALARS[item])
-            return list(struct.unpack(f"<{count}{_SCALARS[item]}", _exactly(file, size)))
-        return [_value(file, item) for _ in range(count)]
-    if kind not in _SCALARS:
-        raise ValueError(f"it holds a value of unknown type {kind}")
-    return _number(file, _SCALARS[kind])
+    return GGUFFile(path).metadata
 
 
 def gguf_tokenizer(path: str) -> tuple[Tokenizer, dict[str, Any]]:
     """Return the tokenizer of a GGUF file and the constructor's options that go with it."""
     metadata = read_metadata(path)
     ggml = {
-        name.removeprefix("tokenizer.ggml."): value
-        for name, value in metadata.items()
+        name.removeprefix("tokenizer.ggml."): x.tolist() if isinstance(x, np.ndarray) else x
+        for name, x in metadata.items()
         if name.startswith("tokenizer.ggml.")
     }
     kind = ggml.get("model")
@@ -112,7 +62,12 @@ def gguf_tokenizer(path: str) -> tuple[Tokenizer, dict[str, Any]]:
             f"expected one of {', '.join(_BUILDERS)}."
         )
     tokens = ggml["tokens"]
-    tokenizer = _BUILDERS[kind](ggml)
+    try:
+        tokenizer = _BUILDERS[kind](ggml)
+    except Exception as error:  # also of the tokenizers library, which has no class for its errors
+        raise ValueError(
+            f"{path}: the parts of its tokenizer.ggml do not fit together: {error!r}"
+        ) from error
     types = ggml.get("token_type") or [1] * len(tokens)
     added = [
         AddedToken(token, normalized=False, special=type_ == CONTROL)
@@ -124,17 +79,29 @@ def gguf_tokenizer(path: str) -> tuple[Tokenizer, dict[str, Any]]:
     names = {"bos": "bos", "eos": "eos", "unk": "unknown", "sep": "seperator", "pad": "padding"}
     for role, name in {**names, "cls": "cls", "mask": "mask"}.items():
         index = ggml.get(f"{name}_token_id")
-        if index is not None and 0 <= index < len(tokens):
+        if isinstance(index, int) and 0 <= index < len(tokens):
             options[f"{role}_token"] = tokens[index]
     _set_bos_eos(tokenizer, ggml, options)
-    if "tokenizer.chat_template" in metadata:
-        options["chat_template"] = metadata["tokenizer.chat_template"]
+    if template := _chat_template(metadata):
+        options["chat_template"] = template
     architecture = metadata.get("general.architecture", "")
     if (length := metadata.get(f"{architecture}.context_length")) is not None:
         options["model_max_length"] = length
     if kind != "bert":
         options["model_input_names"] = ["input_ids", "attention_mask"]
     return tokenizer, options
+
+
+def _chat_template(metadata: dict[str, Any]) -> str | dict[str, str] | None:
+    """The template, or templates by name if there are several."""
+    template = metadata.get("tokenizer.chat_template")
+    named = {
+        str(name): metadata.get(f"tokenizer.chat_template.{name}")
+        for name in metadata.get("tokenizer.chat_templates", [])
+    }
+    if not any(named.values()):
+        return template
+    return {name: text for name, text in {"default": template, **named}.items() if text}
 
 
 def _set_bos_eos(tokenizer: Tokenizer, ggml: dict[str, Any], options: dict[str, Any]) -> None:
