@@ -1,7 +1,6 @@
 """Checkpoint files as named tensors."""
 
-from .gguf import GGUFFile, QuantizedTensor
-from .gguf_checkpoint import gguf_parts, locate_gguf, open_gguf
+from .gguf import GGUFFile, QuantizedTensor, gguf_parts, locate_gguf, open_gguf
 from .safetensors import SafetensorsFile, StoredTensor, read_safetensors, write_safetensors
 from .saving import SAFETENSORS, TORCH, Layout, save_sharded, superseded
 from .sharding import open_checkpoint

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..json_files import parse_json
-from .gguf_checkpoint import open_gguf
+from .gguf import open_gguf
 from .safetensors import StoredTensor, read_safetensors
 from .saving import SAFETENSORS, TORCH, kind_of
 from .torch_bin import read_torch_bin

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .safetensors import StoredTensor
+from ..safetensors import StoredTensor
 
 MAGIC = b"GGUF"
 _MAX_AXES = 4  # GGML_MAX_DIMS

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .gguf import ChangedTensor, GGUFTensor
+from . import layouts
+from .file import GGUFTensor
+from .layouts import Fields
 
-Fields = dict[str, Any]
+Names = dict[str, str | tuple[str, ...]]
 
 
 class Facts:
@@ -58,64 +60,7 @@ class Architecture(NamedTuple):
     complete: Callable[[Facts, Fields], Fields] = lambda facts, fields: {}
 
 
-# layouts
-
-
-def _reordered(tensor: GGUFTensor, order: np.ndarray) -> GGUFTensor:
-    return ChangedTensor(tensor, tensor.shape, lambda x: x[order])
-
-
-def _halves(tensor: GGUFTensor, heads: int) -> GGUFTensor:
-    """Channels that turn together lie side by side in the file, half a head apart here."""
-    rows = np.arange(tensor.shape[0])
-    return _reordered(tensor, rows.reshape(heads, -1, 2).swapaxes(1, 2).ravel())
-
-
-def _query_halves(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
-    return _halves(tensor, config["num_attention_heads"])
-
-
-def _key_halves(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
-    return _halves(tensor, config.get("num_key_value_heads") or config["num_attention_heads"])
-
-
-def _by_head(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
-    """All queries, then keys, then values in the file; here the three of one head, of the next."""
-    heads = config.get("n_head") or config["num_attention_heads"]
-    rows = np.arange(tensor.shape[0])
-    return _reordered(tensor, rows.reshape(3, heads, -1).swapaxes(0, 1).ravel())
-
-
-def _by_group(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
-    """All queries, then keys, then values in the file; here by the key that queries share."""
-    groups, heads = config.get("num_kv_heads") or 1, config["num_attention_heads"]
-    rows = np.arange(tensor.shape[0]).reshape(heads + 2 * groups, -1)
-    queries, keys, values = np.split(rows, [heads, heads + groups])
-    queries = queries.reshape(groups, heads // groups, -1)
-    return _reordered(tensor, np.concatenate([queries, keys[:, None], values[:, None]], 1).ravel())
-
-
-def _transposed(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
-    return ChangedTensor(tensor, tensor.shape[::-1], np.transpose)
-
-
-def _less_one(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
-    """Gemma scales by 1 + weight, the file holds the sum."""
-    return ChangedTensor(tensor, tensor.shape, lambda x: x - np.float32(1))
-
-
-def _after_padding(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
-    """RoBERTa's positions begin after that of padding; the file leaves the rows before them out."""
-    if not config["model_type"].endswith("roberta"):
-        return tensor
-    missing = config["pad_token_id"] + 1
-    rows, hidden = tensor.shape
-    return ChangedTensor(
-        tensor, (rows + missing, hidden), lambda x: np.pad(x, ((missing, 0), (0, 0)))
-    )
-
-
-_ROPE_BY_PAIRS = {"attn_q": _query_halves, "attn_k": _key_halves}
+_ROPE_BY_PAIRS = {"attn_q": layouts.query_halves, "attn_k": layouts.key_halves}
 
 # names
 
@@ -141,7 +86,8 @@ _MIXTRAL = _LLAMA | {
     "ffn_down_exps": "block_sparse_moe.experts.{}.w2",
     "ffn_up_exps": "block_sparse_moe.experts.{}.w3",
 }
-_PHI = _LLAMA | {
+_PHI: Names = {
+    **_LLAMA,
     "output_norm": "model.final_layernorm",
     "attn_qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     "attn_output": "self_attn.dense",
@@ -210,7 +156,7 @@ _GPT_NEOX = {
     "ffn_up": "mlp.dense_h_to_4h",
     "ffn_down": "mlp.dense_4h_to_h",
 }
-_BERT = {
+_BERT: Names = {
     "token_embd": "embeddings.word_embeddings",
     "token_types": "embeddings.token_type_embeddings",
     "position_embd": "embeddings.position_embeddings",
@@ -385,7 +331,7 @@ def _t5(facts: Facts, config: Fields) -> Fields:
 
 
 _GEMMA_NORMS = ("output_norm", "attn_norm", "ffn_norm", "post_attention_norm", "post_ffw_norm")
-_SHIFTED = dict.fromkeys((*_GEMMA_NORMS, *_QK_NORMS), _less_one)
+_SHIFTED = dict.fromkeys((*_GEMMA_NORMS, *_QK_NORMS), layouts.less_one)
 _GPT2_MATRICES = ("attn_qkv", "attn_output", "ffn_up", "ffn_down")
 
 ARCHITECTURES = {
@@ -408,7 +354,7 @@ ARCHITECTURES = {
     ),
     "gpt2": Architecture(
         *("gpt2", "GPT2LMHeadModel", _GPT2, _GPT2_FIELDS),
-        changes=dict.fromkeys(_GPT2_MATRICES, _transposed),
+        changes=dict.fromkeys(_GPT2_MATRICES, layouts.transposed),
         complete=_gpt2,
     ),
     "starcoder": Architecture(
@@ -417,7 +363,7 @@ ARCHITECTURES = {
     "gptneox": Architecture(
         *("gpt_neox", "GPTNeoXForCausalLM", _GPT_NEOX),
         _NORM | {"rope.freq_base": "rotary_emb_base"},
-        {"attn_qkv": _by_head},
+        {"attn_qkv": layouts.by_head},
         _gpt_neox,
     ),
     "bloom": Architecture(
@@ -428,7 +374,7 @@ ARCHITECTURES = {
             "attention.head_count": "n_head",
             "attention.layer_norm_epsilon": "layer_norm_epsilon",
         },
-        {"attn_qkv": _by_head},
+        {"attn_qkv": layouts.by_head},
     ),
     "falcon": Architecture(
         *("falcon", "FalconForCausalLM", _BLOOM),
@@ -440,7 +386,7 @@ ARCHITECTURES = {
             "attention.layer_norm_epsilon": "layer_norm_epsilon",
             "rope.freq_base": "rope_theta",
         },
-        {"attn_qkv": _by_group},
+        {"attn_qkv": layouts.by_group},
         _falcon,
     ),
     "mpt": Architecture(
@@ -455,7 +401,7 @@ ARCHITECTURES = {
         complete=_mpt,
     ),
     "bert": Architecture(
-        *("bert", "BertModel", _BERT, _NORM), {"position_embd": _after_padding}, _bert
+        *("bert", "BertModel", _BERT, _NORM), {"position_embd": layouts.after_padding}, _bert
     ),
     "t5": Architecture(
         *("t5", "T5ForConditionalGeneration", _T5),

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .gguf import ChangedTensor, GGUFFile, GGUFTensor, QuantizedTensor
-from .gguf_models import Architecture, Facts, Fields, architecture_of
-from .safetensors import StoredTensor
+from ..safetensors import StoredTensor
+from .file import ChangedTensor, GGUFFile, GGUFTensor, QuantizedTensor
+from .layouts import Fields
+from .models import Architecture, Facts, architecture_of
 
 if TYPE_CHECKING:
-    from .sharding import Resolve
+    from ..sharding import Resolve
 
 _IN_BLOCK = re.compile(r"(enc\.|dec\.|)blk\.(\d+)\.(.+)\.(weight|bias)")
 _SPLIT = re.compile(r"(.*-)(\d{5})(-of-)(\d{5})(\.gguf)")
