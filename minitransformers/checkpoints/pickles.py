@@ -21,14 +21,14 @@ _DICTS = ("collections.OrderedDict", "collections.Counter")
 _PYTHON2 = {"__builtin__": "builtins"}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Global:
     """A name that a pickle refers to, such as "torch._utils._rebuild_tensor_v2"."""
 
     name: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Call:
     """A function or class that a pickle asks to call."""
 
@@ -70,6 +70,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # the stacks under each mark
         self.memo: dict[int, Any] = {}
+        self.globals: dict[str, Global] = {}
 
     def mark(self, _: Any) -> None:
         self.below.append(self.stack)
@@ -106,7 +107,7 @@ class _Machine:
                 f"its pickle asks for {full}, which tensors do not need: refused, and not run. A "
                 "checkpoint holds a state_dict, not a pickled model or objects of other libraries"
             )
-        self.push(Global(full))
+        self.push(self.globals.setdefault(full, Global(full)))
 
     def call(self, _: Any) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
@@ -145,11 +146,14 @@ def _fill(target: dict, pairs: Iterable[tuple[Any, Any]]) -> None:
         target[key] = value
 
 
-def _pairs(items: Any) -> list:
-    """Check what Python 2 makes an OrderedDict from: [[key, value], ...]"""
-    if not isinstance(items, list) or any(
-        type(i) not in (list, tuple) or len(i) != 2 for i in items
-    ):
+def _pairs(items: Any) -> Iterable[tuple[Any, Any]]:
+    """What a Counter is made from, or under Python 2 an OrderedDict: [[key, value], ...]"""
+    if isinstance(items, dict):
+        return items.items()
+    are_pairs = isinstance(items, list) and all(
+        type(pair) in (list, tuple) and len(pair) == 2 for pair in items
+    )
+    if not are_pairs:
         raise ValueError("the pickle is malformed: a dictionary is made of what are no pairs")
     return items
 

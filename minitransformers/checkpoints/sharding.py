@@ -66,7 +66,7 @@ def open_checkpoint(
         if path := resolve(index, required=False):
             return _open_shards(resolve, path)
         looked_for += [whole, index]
-    raise OSError(_nothing_to_open(resolve, looked_for, variant, use_safetensors))
+    raise OSError(_nothing_to_open(resolve, looked_for, suffix, use_safetensors))
 
 
 def _read(path: str) -> dict[str, StoredTensor]:
@@ -74,24 +74,25 @@ def _read(path: str) -> dict[str, StoredTensor]:
 
 
 def _nothing_to_open(
-    resolve: Resolve, looked_for: list[str], variant: str | None, use_safetensors: bool | None
+    resolve: Resolve, looked_for: list[str], suffix: str, use_safetensors: bool | None
 ) -> str:
     where = getattr(resolve, "repo", "the checkpoint")
     story = f"{where} holds no weights to load: looked for {', '.join(looked_for)}"
     files = resolve.files() if hasattr(resolve, "files") else []
-    for name in files:
-        if kind := kind_of(name):
-            return f"{story}; found {name}: {_how_to_ask(*kind, variant, use_safetensors)}"
+    kinds = {name: kind for name in files if (kind := kind_of(name))}
+    if kinds:
+        name = min(kinds, key=lambda name: kinds[name][1] != suffix)
+        return f"{story}; found {name}: {_how_to_ask(*kinds[name], suffix, use_safetensors)}"
     for pattern, remedy in UNSUPPORTED.items():
         if matching := [name for name in files if re.fullmatch(pattern, name)]:
             return f"{story}; found {matching[0]}, {remedy}"
     return f"{story}; the files there are: {', '.join(files) or 'none'}"
 
 
-def _how_to_ask(stem: str, other: str, variant: str | None, use_safetensors: bool | None) -> str:
-    """What to change so that weights of this stem and variant are found."""
-    if other.removeprefix(".") != (variant or ""):
-        return f"give variant={other[1:]!r}" if other else f"leave out variant={variant!r}"
+def _how_to_ask(stem: str, other: str, suffix: str, use_safetensors: bool | None) -> str:
+    """What to change so that weights of this stem and variant (".fp16") are found."""
+    if other != suffix:
+        return f"give variant={other[1:]!r}" if other else f"leave out variant={suffix[1:]!r}"
     if use_safetensors not in (None, stem == SAFETENSORS.stem):
         return f"leave out use_safetensors={use_safetensors}"
     return "a shard whose index is missing"

@@ -10,7 +10,6 @@ import io
 import math
 import mmap
 import os
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,16 +87,15 @@ _ALLOWED = {
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
 
 
-@dataclass(eq=False)
-class _Storage:
+class _Storage(NamedTuple):
     """A storage as the pickle refers to it.
 
-    key: its name in the file; kind: torch's class, such as "FloatStorage"; count: elements
+    key: its name in the file; kind: torch's class, such as "FloatStorage"; numel: elements
     """
 
     key: str
     kind: str
-    count: int
+    numel: int
 
     @property
     def itemsize(self) -> int:
@@ -221,13 +219,14 @@ class _Views:
     def __init__(self, source: _Archive | _Stream, limit: int):
         self._source = source
         self._limit = limit
+        self._contents: dict[str, memoryview] = {}
         self._elements: dict[tuple[str, str], np.ndarray] = {}
         self._made: dict[tuple, StoredTensor] = {}
 
     def tensor(self, name: str, call: Call) -> StoredTensor:
         """Return the view that a call describes. Raises ValueError if it cannot be had."""
         described = _describe(call)
-        key = (described.storage.key, *described[1:])
+        key = (*described.storage, *described[1:])
         if key not in self._made:
             data = self._view(described)
             data.flags.writeable = False
@@ -256,14 +255,16 @@ class _Views:
 
     def _storage(self, storage: _Storage, dtype: str) -> np.ndarray:
         """The elements of a storage, as they are in the file."""
+        if storage.key not in self._contents:
+            self._contents[storage.key] = self._source.storage(storage.key)
+        content = self._contents[storage.key]
+        if len(content) != storage.numel * storage.itemsize:
+            raise ValueError(
+                f"its storage {storage.key!r} has {len(content)} bytes, not the "
+                f"{storage.numel} elements of a {storage.kind}"
+            )
         key = (storage.key, dtype)
         if key not in self._elements:
-            content = self._source.storage(storage.key)
-            if len(content) != storage.count * storage.itemsize:
-                raise ValueError(
-                    f"its storage {storage.key!r} has {len(content)} bytes, not the "
-                    f"{storage.count} elements of a {storage.kind}"
-                )
             code = _code(dtype)
             whole = content[: len(content) // code.itemsize * code.itemsize]
             if self._source.big_endian:
