@@ -119,6 +119,17 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "BertLMHeadModel",
         "BertModel",
     ),
+    "models.big_bird": (
+        "BigBirdConfig",
+        "BigBirdForCausalLM",
+        "BigBirdForMaskedLM",
+        "BigBirdForMultipleChoice",
+        "BigBirdForPreTraining",
+        "BigBirdForQuestionAnswering",
+        "BigBirdForSequenceClassification",
+        "BigBirdForTokenClassification",
+        "BigBirdModel",
+    ),
     "models.blenderbot": (
         "BlenderbotConfig",
         "BlenderbotForCausalLM",

@@ -16,6 +16,7 @@ MODELS = {
     "BartForCausalLM": "bart",
     "BartForConditionalGeneration": "bart",
     "BertLMHeadModel": "bert",
+    "BigBirdForCausalLM": "big_bird",
     "BlenderbotForConditionalGeneration": "blenderbot",
     "BlenderbotSmallForConditionalGeneration": "blenderbot-small",
     "BloomForCausalLM": "bloom",
@@ -52,21 +53,23 @@ MODELS = {
     "StableLmForCausalLM": "stablelm",
     "T5ForConditionalGeneration": "t5",
     "UMT5ForConditionalGeneration": "umt5",
-}
     "XLNetLMHeadModel": "xlnet",
+}
 MODES: dict[str, dict[str, Any]] = {
     "greedy": {"max_new_tokens": 9, "num_beams": 1, "do_sample": False},
     "beams": {"max_new_tokens": 9, "num_beams": 3, "do_sample": False, "length_penalty": 0.5},
 }
 IDS = np.array([[5, 6, 7, 8, 9, 11], [3, 4, 11, 12, 13, 6], [14, 15, 16, 17, 18, 3]])
 MASK = np.array([[1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1]])
+# decoders only if the configuration says so
+ENCODERS = ("bert", "big_bird", "electra", "roberta")
 # the reference leaves the start token to the caller
 STARTS = {"mt5": 0, "mbart": 4}
 
 
 def fields_of(name: str, kind: str) -> dict[str, Any]:
     fields = {"eos_token_id": 2} | CONFIGS[kind]
-    if name.endswith(("ForCausalLM", "LMHeadModel")) and kind in ("bert", "electra", "roberta"):
+    if name.endswith(("ForCausalLM", "LMHeadModel")) and kind in ENCODERS:
         fields["is_decoder"] = True
     if kind in ("gemma2", "gemma3_text", "olmo2", "qwen3", "smollm3"):
         fields["pad_token_id"] = 1  # later references' beams take a pad token 0 for none

@@ -198,6 +198,11 @@ CONFIGS: dict[str, dict] = {
         vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
         intermediate_size=20, max_position_embeddings=24, attention_window=[4, 8],
     ),
+    "big_bird": dict(
+        vocab_size=37, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=20, max_position_embeddings=24, attention_type="original_full",
+        block_size=2, num_random_blocks=1, sep_token_id=2,
+    ),
     "led": dict(
         vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
         decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16, attention_window=4,

@@ -45,6 +45,18 @@ MODELS: dict[str, dict[str, str]] = {
         "question-answering": "BertForQuestionAnswering",
         "text-encoding": "BertModel",
     },
+    "big_bird": {
+        "config": "BigBirdConfig",
+        "base": "BigBirdModel",
+        "pretraining": "BigBirdForPreTraining",
+        "causal-lm": "BigBirdForCausalLM",
+        "masked-lm": "BigBirdForMaskedLM",
+        "sequence-classification": "BigBirdForSequenceClassification",
+        "multiple-choice": "BigBirdForMultipleChoice",
+        "token-classification": "BigBirdForTokenClassification",
+        "question-answering": "BigBirdForQuestionAnswering",
+        "text-encoding": "BigBirdModel",
+    },
     "blenderbot": {
         "config": "BlenderbotConfig",
         "base": "BlenderbotModel",
