@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import hub
 from ..checkpoints import locate_gguf, open_gguf
+from ..json_files import parse_json
 from ..logging import warning_once
 from ..sharing import Shareable, pushing
 
@@ -336,9 +337,9 @@ _METADATA = ("_from_model_config", "transformers_version")
 
 def _read(path: str) -> dict[str, Any]:
     try:
-        with open(path, encoding="utf-8") as file:
-            values = json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        with open(path, "rb") as file:
+            values = parse_json(file.read())
+    except ValueError as error:
         raise OSError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(values, dict):
         raise OSError(f"{path} should hold a JSON object, not {type(values).__name__}")

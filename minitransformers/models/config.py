@@ -10,6 +10,7 @@ import os
 from typing import Any, ClassVar
 
 from .. import checkpoints, hub
+from ..json_files import parse_json
 from ..sharing import Shareable, pushing
 
 # Written to config.json: the release of the reference whose files these are.
@@ -171,9 +172,9 @@ class PretrainedConfig(Shareable):
         path = hub.resolve_file(str(name), filename, **where)
         assert path is not None
         try:
-            with open(path, encoding="utf-8") as file:
-                values = json.load(file)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            with open(path, "rb") as file:
+                values = parse_json(file.read())
+        except ValueError as error:
             raise OSError(f"{path} is not valid JSON: {error}") from None
         if not isinstance(values, dict):
             raise OSError(f"{path} should hold a JSON object, not {type(values).__name__}")
@@ -223,8 +224,8 @@ class PretrainedConfig(Shareable):
     @classmethod
     def from_json_file(cls, json_file: str | os.PathLike) -> Any:
         """From a JSON file of fields."""
-        with open(json_file, encoding="utf-8") as file:
-            return cls(**json.load(file))
+        with open(json_file, "rb") as file:
+            return cls(**parse_json(file.read()))
 
     def save_pretrained(
         self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any
