@@ -1,0 +1,669 @@
+"""`Trainer`: train, evaluate and predict with a model and two datasets."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import logging
+from ..checkpoints import open_checkpoint
+from ..core.random import set_seed
+from ..models import loading
+from ..models.auto import class_names
+from . import checkpoint as checkpoints
+from . import evaluating, publishing
+from .arguments import TrainingArguments
+from .callbacks import (
+    CallbackHandler,
+    DefaultFlowCallback,
+    PrinterCallback,
+    ProgressCallback,
+    is_better,
+    metric_name,
+)
+from .card import write_card
+from .checking import check_arguments, check_model
+from .collators import DataCollatorWithPadding, default_data_collator
+from .columns import find_labels
+from .evaluation import EvalLoopOutput, PredictionOutput, TrainOutput
+from .loaders import Loaders
+from .loop import TrainingLoop
+from .losses import accepts_num_items, count_targets, divided_by
+from .metrics import metrics_format, metrics_table, speed_metrics
+from .neftune import noisy_embeddings
+from .optim import decayed_names
+from .optimizers import get_optimizer_cls_and_kwargs, grouped_parameters
+from .reporting import reporters
+from .schedulers import ReduceLROnPlateau
+from .schedules import get_scheduler
+from .smoothing import LabelSmoother
+from .state import ExportableState, TrainerControl, TrainerState
+
+logger = logging.get_logger(__name__)
+
+
+class Trainer(Loaders):
+    """Trains a model, with the reference's interface: subclass it to change any step.
+
+    model: a model with a head, or anything callable that returns a loss and has the methods of
+        `Module`; model_init: a function that makes it anew at every `train`, instead
+    args: TrainingArguments; by default those of the folder "tmp_trainer"
+    data_collator: makes a batch of a list of rows; by default it pads, if a tokenizer is given
+    train_dataset, eval_dataset: anything with a length and items, or an iterable; rows are
+        dictionaries. eval_dataset may be a dictionary of several
+    processing_class, or tokenizer: saved beside the model
+    compute_loss_func: (outputs, labels, num_items_in_batch) -> loss
+    compute_metrics: EvalPrediction -> {name: number}
+    callbacks: TrainerCallbacks, or classes of them; optimizers: (optimizer, schedule)
+    preprocess_logits_for_metrics: (logits, labels) -> what to keep of the logits
+    Raises ValueError for arguments that contradict each other or ask for what there is not here,
+    RuntimeError without a model.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        args: TrainingArguments | None = None,
+        data_collator: Callable | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: Any = None,
+        model_init: Callable | None = None,
+        compute_loss_func: Callable | None = None,
+        compute_metrics: Callable | None = None,
+        callbacks: list | None = None,
+        optimizers: tuple[Any, Any] = (None, None),
+        preprocess_logits_for_metrics: Callable | None = None,
+        tokenizer: Any = None,
+    ):
+        if tokenizer is not None and processing_class is not None:
+            raise ValueError("processing_class and tokenizer are two names of one thing: pass one")
+        self.processing_class = tokenizer if processing_class is None else processing_class
+        self.args = args or TrainingArguments("tmp_trainer")
+        check_arguments(self.args, compute_metrics, train_dataset, eval_dataset, data_collator)
+        set_seed(self.args.seed)
+        if self.args.log_level != "passive":
+            logging.set_verbosity(self.args.get_process_log_level())
+        self.is_in_train = False
+        self.model_init = model_init
+        if model is None:
+            if model_init is None:
+                raise RuntimeError("`Trainer` requires either a `model` or `model_init` argument")
+            model = self.call_model_init()
+        check_model(model)
+        self.model = self.model_wrapped = model
+        self.main_input_name = getattr(model, "main_input_name", "input_ids")
+        self.model_accepts_loss_kwargs = accepts_num_items(model)
+        self.label_names = self.args.label_names
+        if self.label_names is None:
+            self.label_names = find_labels(model)
+        padding = DataCollatorWithPadding(self.processing_class) if self.processing_class else None
+        self.data_collator = data_collator or padding or default_data_collator
+        self.train_dataset, self.eval_dataset = train_dataset, eval_dataset
+        self.compute_loss_func = compute_loss_func
+        self.compute_metrics = compute_metrics
+        self.preprocess_logits_for_metrics = preprocess_logits_for_metrics
+        epsilon = self.args.label_smoothing_factor
+        self.label_smoother = LabelSmoother(epsilon) if epsilon else None
+        self.optimizer, self.lr_scheduler = optimizers
+        if model_init is not None and (self.optimizer or self.lr_scheduler):
+            raise RuntimeError(
+                "Passing a `model_init` is incompatible with providing the `optimizers` argument: "
+                "they would train another model's weights. Override `create_optimizer` instead"
+            )
+        self._created_lr_scheduler = False
+        self._train_batch_size = self.args.train_batch_size
+        self._prepared = False  # see `evaluating`
+        self.model_preparation_time: float | None = None
+        self._weighs_by_rows = True
+        self._loop: TrainingLoop | None = None
+        self._past: Any = None
+        self._total_loss, self._last_logged, self.current_flos = 0.0, 0, 0.0
+        self.hub_model_id: str | None = None
+        self.push_in_progress: Any = None
+        self._begin_callbacks(callbacks or [])
+
+    def _begin_callbacks(self, callbacks: list) -> None:
+        defaults = [DefaultFlowCallback, *reporters(self.args.report_to)]
+        self.callback_handler = CallbackHandler(
+            [*defaults, *callbacks],
+            self.model,
+            self.processing_class,
+            self.optimizer,
+            self.lr_scheduler,
+        )
+        self.add_callback(PrinterCallback if self.args.disable_tqdm else ProgressCallback)
+        if self.args.push_to_hub:
+            self.init_hf_repo()
+        os.makedirs(self.args.output_dir, exist_ok=True)
+        self.control = TrainerControl()
+        self.state = TrainerState(stateful_callbacks=self._stateful())
+        self._event("on_init_end")
+
+    # callbacks
+
+    def _stateful(self) -> list[ExportableState]:
+        everyone = [*self.callback_handler.callbacks, self.control]
+        return [one for one in everyone if isinstance(one, ExportableState)]
+
+    def _event(self, name: str, *payload: Any) -> None:
+        tell = getattr(self.callback_handler, name)
+        self.control = tell(self.args, self.state, self.control, *payload)
+
+    def add_callback(self, callback: Any) -> None:
+        """Add a callback, or an instance of its class."""
+        self.callback_handler.add_callback(callback)
+
+    def pop_callback(self, callback: Any) -> Any:
+        """Remove a callback, or the first of its class. -> it, or None"""
+        return self.callback_handler.pop_callback(callback)
+
+    def remove_callback(self, callback: Any) -> None:
+        """Remove a callback, or the first of its class."""
+        self.callback_handler.remove_callback(callback)
+
+    # model, optimizer, schedule
+
+    @property
+    def tokenizer(self) -> Any:
+        """The former name of `processing_class`."""
+        return self.processing_class
+
+    @tokenizer.setter
+    def tokenizer(self, processing_class: Any) -> None:
+        self.processing_class = processing_class
+
+    def call_model_init(self, trial: Any = None) -> Any:
+        """Make the model. Raises RuntimeError if `model_init` does not."""
+        assert self.model_init is not None
+        takes = len(inspect.signature(self.model_init).parameters)
+        if takes > 1:
+            raise RuntimeError("model_init should have 0 or 1 argument.")
+        model = self.model_init(trial) if takes else self.model_init()
+        if model is None:
+            raise RuntimeError("model_init should not return None.")
+        return model
+
+    def create_optimizer_and_scheduler(self, num_training_steps: int) -> None:
+        """Make both, unless they are given."""
+        self.create_optimizer()
+        self.create_scheduler(num_training_steps, self.optimizer)
+
+    def create_optimizer(self) -> Any:
+        """Make the optimizer the arguments ask for, unless there is one. -> it"""
+        if self.optimizer is None:
+            names = self.get_decay_parameter_names(self.model)
+            groups = grouped_parameters(self.model, names, self.args.weight_decay)
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            self.optimizer = kind(groups, **options)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Make the schedule the arguments ask for, unless there is one. -> it"""
+        if self.lr_scheduler is None:
+            self.lr_scheduler = get_scheduler(
+                self.args.lr_scheduler_type,
+                optimizer=optimizer or self.optimizer,
+                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
+                num_training_steps=num_training_steps,
+                scheduler_specific_kwargs=self.args.lr_scheduler_kwargs,
+            )
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    @staticmethod
+    def get_optimizer_cls_and_kwargs(args: TrainingArguments, model: Any = None) -> tuple[Any, Any]:
+        """-> the optimizer's class and its keywords"""
+        return get_optimizer_cls_and_kwargs(args)
+
+    def get_decay_parameter_names(self, model: Any) -> list[str]:
+        """The names of the parameters that weight decay is for."""
+        return decayed_names(model)
+
+    def get_num_trainable_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(p.size for p in self.model.parameters() if p.requires_grad)
+
+    def get_learning_rates(self) -> list[float]:
+        """The rate of each group of parameters."""
+        return [group["lr"] for group in self._made_optimizer().param_groups]
+
+    def get_optimizer_group(self, param: Any = None) -> Any:
+        """The group of a parameter, or the parameters of every group."""
+        groups = self._made_optimizer().param_groups
+        if param is None:
+            return [group["params"] for group in groups]
+        return next(group for group in groups if any(p is param for p in group["params"]))
+
+    def _made_optimizer(self) -> Any:
+        if self.optimizer is None:
+            raise ValueError("there is no optimizer yet: call create_optimizer() or train() first")
+        return self.optimizer
+
+    def _get_learning_rate(self) -> float:
+        if isinstance(self.lr_scheduler, ReduceLROnPlateau):
+            return self.optimizer.param_groups[0]["lr"]
+        return self.lr_scheduler.get_last_lr()[0]
+
+    # training
+
+    def train(
+        self,
+        resume_from_checkpoint: str | bool | None = None,
+        trial: Any = None,
+        ignore_keys_for_eval: list[str] | None = None,
+        **kwargs: Any,
+    ) -> TrainOutput:
+        """Train.
+
+        resume_from_checkpoint: a checkpoint's folder, or True for the last one in `output_dir`. The
+            run goes on bit for bit as if it had not been interrupted.
+        ignore_keys_for_eval: outputs that evaluations do not keep
+        Raises ValueError if there is no such checkpoint.
+        """
+        resume = kwargs.pop("model_path", resume_from_checkpoint) or None
+        if kwargs:
+            raise TypeError(f"train() got unexpected keyword arguments: {', '.join(kwargs)}")
+        if trial is not None:
+            raise ValueError(_NO_SEARCH)
+        self.is_in_train, self._prepared = True, True
+        self._train_batch_size = self.args.train_batch_size
+        if self.model_init is not None:
+            set_seed(self.args.seed)
+            self.model = self.model_wrapped = self.call_model_init()
+            self.optimizer = self.lr_scheduler = None
+        checkpoints.remove_partial(self.args.output_dir)
+        if resume is True:
+            resume = checkpoints.get_last_checkpoint(self.args.output_dir)
+            if resume is None:
+                raise ValueError(
+                    f"No valid checkpoint found in output directory ({self.args.output_dir})"
+                )
+        if resume is not None:
+            resume = os.fspath(resume)
+            self._load_from_checkpoint(resume)
+            state = os.path.join(resume, checkpoints.STATE)
+            if os.path.isfile(state):
+                size = TrainerState.load_from_json(state).train_batch_size
+                self._train_batch_size = size or self._train_batch_size
+        with noisy_embeddings(self.model, self.args.neftune_noise_alpha):
+            return self._inner_training_loop(resume, ignore_keys_for_eval)
+
+    def _inner_training_loop(self, resume: str | None, ignore_keys: list[str] | None) -> Any:
+        while True:
+            self._loop = TrainingLoop(self, resume, ignore_keys)
+            try:
+                return self._loop.run()
+            except MemoryError:
+                if not self.args.auto_find_batch_size or self._train_batch_size == 1:
+                    raise
+                self._train_batch_size //= 2
+                logger.warning(f"out of memory: batches of {self._train_batch_size} rows instead")
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int) -> tuple[list, int | None]:
+        """The next batches, and how many targets they have if the loss is divided by that."""
+        batches = epoch_iterator.take(num_batches)
+        counts = self.model_accepts_loss_kwargs and batches
+        return batches, count_targets(batches) if counts else None
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: int | None = None
+    ) -> Any:
+        """Add the gradients of one batch. -> its loss, divided by the batches of an update"""
+        model.train()
+        inputs = self._prepare_inputs(inputs)
+        loss = self.compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+        loss.backward()
+        value = np.float32(loss.item())
+        if num_items_in_batch is None:
+            value = value / np.float32(self.args.gradient_accumulation_steps)
+        return value
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: int | None = None,
+    ) -> Any:
+        """The loss of a batch, or (loss, outputs). Override it for a loss of your own.
+
+        Operations on outputs are those of `minitransformers.core.ops`, and +, -, *, /, indexing.
+        """
+        labels, inputs = None, dict(inputs)
+        if self.label_smoother is not None or self.compute_loss_func is not None:
+            labels = inputs.pop("labels", None)
+        divides = self.model_accepts_loss_kwargs and num_items_in_batch is not None
+        own = divides and hasattr(model, "accepted")  # a model of this library
+        if divides and not own:
+            inputs["num_items_in_batch"] = num_items_in_batch
+        outputs = model(**inputs)
+        if self.args.past_index >= 0:
+            self._past = outputs[self.args.past_index]
+        if labels is not None and self.compute_loss_func is not None:
+            loss = self.compute_loss_func(outputs, labels, num_items_in_batch=num_items_in_batch)
+        elif labels is not None and self.label_smoother is not None:
+            loss = self.label_smoother(outputs, labels, shift_labels=self._is_causal(model))
+        elif isinstance(outputs, dict) and "loss" not in outputs:
+            raise ValueError(
+                "The model did not return a loss from the inputs, only the following keys: "
+                f"{','.join(outputs)}. For reference, the inputs it received are "
+                f"{','.join(inputs)}."
+            )
+        elif own and "labels" in inputs:
+            loss = divided_by(num_items_in_batch, outputs, inputs["labels"], model.config)
+        else:
+            loss = outputs["loss"] if isinstance(outputs, dict) else outputs[0]
+        return (loss, outputs) if return_outputs else loss
+
+    @staticmethod
+    def _is_causal(model: Any) -> bool:
+        inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+        return type(inner).__name__ in class_names("causal-lm").values()
+
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """A batch as the model takes it. Raises ValueError for an empty one."""
+        if len(inputs) == 0:
+            raise ValueError(
+                "The batch received was empty, your model won't be able to train on it: do the "
+                "rows of the dataset hold what the model takes?"
+            )
+        if self.args.past_index >= 0 and self._past is not None:
+            return {**inputs, "mems": self._past}
+        return inputs
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> float:
+        """An estimate of the operations of a batch, forward and backward."""
+        if hasattr(self.model, "floating_point_ops"):
+            return self.model.floating_point_ops(inputs)
+        if not hasattr(self.model, "num_parameters") or self.main_input_name not in inputs:
+            return 0
+        weights = self.model.num_parameters(exclude_embeddings=True)
+        return 6 * np.size(inputs[self.main_input_name]) * weights
+
+    def store_flos(self) -> None:
+        """Add the operations since the last time to the state."""
+        self.state.total_flos += self.current_flos
+        self.current_flos = 0.0
+
+    # logs, evaluations, checkpoints
+
+    def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
+        """Add to the history, and tell the callbacks. logs gets the epoch."""
+        if self.state.epoch is not None:
+            logs["epoch"] = self.state.epoch
+        if self.args.include_num_input_tokens_seen:
+            logs["num_input_tokens_seen"] = self.state.num_input_tokens_seen
+        self.state.log_history.append({**logs, "step": self.state.global_step})
+        self._event("on_log", logs)
+
+    def _maybe_log_save_evaluate(
+        self,
+        tr_loss: np.ndarray,
+        grad_norm: Any,
+        model: Any,
+        trial: Any,
+        epoch: Any,
+        ignore_keys_for_eval: list[str] | None,
+    ) -> None:
+        """Do what the callbacks have asked for. tr_loss: () the sum since the last log, emptied by
+        a log"""
+        if self.control.should_log and self.state.global_step > self._last_logged:
+            mean = float(tr_loss) / (self.state.global_step - self._last_logged)
+            logs: dict[str, Any] = {"loss": round(mean, 4)}
+            if grad_norm is not None:
+                logs["grad_norm"] = float(grad_norm)
+            logs["learning_rate"] = self._get_learning_rate()
+            self._total_loss += float(tr_loss)
+            tr_loss -= tr_loss
+            self._last_logged = self.state.global_step
+            self.store_flos()
+            self.log(logs)
+        metrics = None
+        if self.control.should_evaluate:
+            metrics = self._evaluate(trial, ignore_keys_for_eval)
+        if self.control.should_save:
+            self._save_checkpoint(model, trial, metrics=metrics)
+            self._event("on_save")
+
+    def _evaluate(self, trial: Any, ignore_keys: Any, skip_scheduler: bool = False) -> dict:
+        metrics = self.evaluate(ignore_keys=ignore_keys)
+        if isinstance(self.lr_scheduler, ReduceLROnPlateau) and not skip_scheduler:
+            self.lr_scheduler.step(self._wanted_metric(metrics))
+        return metrics
+
+    def _wanted_metric(self, metrics: dict[str, Any]) -> float:
+        name = metric_name(self.args)
+        if name not in metrics:
+            raise KeyError(
+                f"metric_for_best_model is {name!r}, but evaluation gives {list(metrics)}: let "
+                "compute_metrics return it, or choose one of these"
+            )
+        return metrics[name]
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, Any]:
+        """Evaluate, and log it.
+
+        eval_dataset: instead of the Trainer's own; a dictionary of several adds its keys to names
+        ignore_keys: outputs to leave out of predictions; metric_key_prefix: begins every name
+        -> {"eval_loss": mean over rows, compute_metrics' results, speeds, "epoch"}
+        """
+        given = eval_dataset is not None
+        eval_dataset = eval_dataset if given else self.eval_dataset
+        if isinstance(eval_dataset, dict):
+            metrics: dict[str, Any] = {}
+            for name, dataset in eval_dataset.items():
+                prefix = f"{metric_key_prefix}_{name}"
+                metrics |= self.evaluate(dataset if given else name, ignore_keys, prefix)
+            return metrics
+        loader = self.get_eval_dataloader(eval_dataset)
+        started = time.time()
+        output = self.evaluation_loop(
+            loader,
+            description="Evaluation",
+            prediction_loss_only=True if self.compute_metrics is None else None,
+            ignore_keys=ignore_keys,
+            metric_key_prefix=metric_key_prefix,
+        )
+        metrics = self._with_speed(output, metric_key_prefix, started)
+        self.log(metrics)
+        self._event("on_evaluate", metrics)
+        return metrics
+
+    def predict(
+        self,
+        test_dataset: Any,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "test",
+    ) -> PredictionOutput:
+        """Predict. -> (predictions, label_ids, metrics), ragged batches padded with -100"""
+        loader = self.get_test_dataloader(test_dataset)
+        started = time.time()
+        output = self.evaluation_loop(
+            loader,
+            description="Prediction",
+            ignore_keys=ignore_keys,
+            metric_key_prefix=metric_key_prefix,
+        )
+        metrics = self._with_speed(output, metric_key_prefix, started)
+        self._event("on_predict", metrics)
+        return PredictionOutput(output.predictions, output.label_ids, metrics)
+
+    def _with_speed(self, output: EvalLoopOutput, prefix: str, started: float) -> dict[str, Any]:
+        samples = output.num_samples or 0
+        steps = math.ceil(samples / self.args.eval_batch_size)
+        speed = speed_metrics(prefix, started, num_samples=samples, num_steps=steps)
+        return {**(output.metrics or {}), **speed}
+
+    def evaluation_loop(
+        self,
+        dataloader: Any,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """Run over batches without training. `evaluate` and `predict` call it."""
+        return evaluating.evaluation_loop(
+            self, dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
+        )
+
+    prediction_loop = evaluation_loop
+
+    def prediction_step(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[Any, Any, Any]:
+        """Run one batch without training. -> (loss, logits, labels), each perhaps None"""
+        inputs = self._prepare_inputs(inputs)
+        return evaluating.prediction_step(self, model, inputs, prediction_loss_only, ignore_keys)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write the model, and the tokenizer, for `from_pretrained`; upload it if push_to_hub."""
+        self._save(output_dir)
+        if self.args.push_to_hub and not _internal_call:
+            self.push_to_hub(commit_message="Model save")
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = output_dir or self.args.output_dir
+        os.makedirs(folder, exist_ok=True)
+        if hasattr(self.model, "save_pretrained"):
+            options = {} if state_dict is None else {"state_dict": state_dict}
+            self.model.save_pretrained(folder, **options)
+        else:
+            checkpoints.save_weights(folder, state_dict or self.model.state_dict())
+        if self.processing_class is not None:
+            self.processing_class.save_pretrained(folder)
+        checkpoints.save_json(os.path.join(folder, checkpoints.ARGUMENTS), self.args.to_dict())
+
+    def _save_checkpoint(self, model: Any, trial: Any, metrics: dict | None = None) -> None:
+        """Write checkpoint-<step>, whole or not at all, and delete those beyond the limit."""
+        self.store_flos()
+        folder = os.path.join(
+            self.args.output_dir, f"{checkpoints.PREFIX}-{self.state.global_step}"
+        )
+        if metrics is not None and self.args.metric_for_best_model is not None:
+            value, best = self._wanted_metric(metrics), self.state.best_metric
+            if best is None or is_better(self.args, value, best):
+                self.state.best_metric, self.state.best_model_checkpoint = value, folder
+        with checkpoints.complete_or_nothing(folder) as partial:
+            self.save_model(partial, _internal_call=True)
+            if not self.args.save_only_model:
+                checkpoints.save_optimizer(partial, self.optimizer)
+                schedule = os.path.join(partial, checkpoints.SCHEDULER)
+                checkpoints.save_json(schedule, self.lr_scheduler.state_dict())
+                where = self._loop.where() if self._loop else checkpoints.Position()
+                checkpoints.save_random(partial, where)
+            self.state.stateful_callbacks = TrainerState(
+                stateful_callbacks=self._stateful()
+            ).stateful_callbacks
+            self.state.save_to_json(os.path.join(partial, checkpoints.STATE))
+        if self.args.push_to_hub:
+            publishing.push_checkpoint(self, folder)
+        checkpoints.rotate(
+            self.args.output_dir, self.args.save_total_limit, self.state.best_model_checkpoint
+        )
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load weights. Raises ValueError if the folder holds none."""
+        model = self.model if model is None else model
+        if hasattr(model, "load_adapter") and not hasattr(model, "ties"):
+            model.load_adapter(resume_from_checkpoint, is_trainable=True)
+            return
+        if not os.path.isdir(resume_from_checkpoint):
+            raise ValueError(f"Can't find a valid checkpoint at {resume_from_checkpoint}")
+        checkpoints.load_weights(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        best = self.state.best_model_checkpoint
+        logger.info(f"loading the best model: {best}, with {self.state.best_metric}")
+        if os.path.isdir(best):
+            self._load_from_checkpoint(best)
+        else:
+            logger.warning(f"the best checkpoint, {best}, is gone: the last weights stay")
+
+    def save_state(self) -> None:
+        """Write trainer_state.json into output_dir."""
+        self.state.save_to_json(os.path.join(self.args.output_dir, checkpoints.STATE))
+
+    def metrics_format(self, metrics: dict[str, Any]) -> dict[str, Any]:
+        """Metrics as people read them."""
+        return metrics_format(metrics)
+
+    def log_metrics(self, split: str, metrics: dict[str, Any]) -> None:
+        """Print metrics as a table. split: train, eval or test"""
+        print(metrics_table(split, metrics))
+
+    def save_metrics(self, split: str, metrics: dict[str, Any], combined: bool = True) -> None:
+        """Write <split>_results.json; combined: add them to all_results.json too."""
+        folder = self.args.output_dir
+        names = [f"{split}_results.json"] + (["all_results.json"] if combined else [])
+        for name in names:
+            path, before = os.path.join(folder, name), {}
+            if name.startswith("all") and os.path.exists(path):
+                before = checkpoints.load_json(path)
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(before | metrics, file, indent=4, sort_keys=True)
+
+    # sharing
+
+    def init_hf_repo(self, token: str | None = None) -> None:
+        """Make the repo on the Hub, if there is none."""
+        publishing.make_repo(self, token)
+
+    def create_model_card(self, **facts: Any) -> None:
+        """Write README.md into output_dir: what was trained, how, and how well.
+
+        facts: language, license, tags, model_name, finetuned_from, tasks, dataset_tags, dataset,
+            dataset_args
+        """
+        write_card(self, **facts)
+
+    def push_to_hub(
+        self,
+        commit_message: str | None = "End of training",
+        blocking: bool = True,
+        token: str | None = None,
+        revision: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Write model, tokenizer and card into output_dir and upload them.
+
+        blocking: wait for it, and return the commit; otherwise return a Future of it
+        kwargs: facts for `create_model_card`
+        """
+        return publishing.push(self, commit_message, blocking, token, revision, kwargs)
+
+    def _finish_current_push(self) -> None:
+        publishing.wait(self)
+
+    def hyperparameter_search(self, *args: Any, **kwargs: Any) -> Any:
+        """There is none: raises RuntimeError that says what to do instead."""
+        raise RuntimeError(_NO_SEARCH)
+
+    def is_local_process_zero(self) -> bool:
+        """Whether this is the main process: it is."""
+        return True
+
+    is_world_process_zero = is_local_process_zero
+
+
+_NO_SEARCH = (
+    "there is no hyperparameter search: call train() in a loop over TrainingArguments, with a "
+    "model_init that makes the model anew, or let optuna call such a function of yours"
+)
