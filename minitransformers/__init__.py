@@ -12,6 +12,23 @@ __version__ = "0.1.0"
 
 # module -> the public names it holds
 _PUBLIC: dict[str, tuple[str, ...]] = {
+    "adapters.config": ("LoraConfig", "LoraRuntimeConfig", "PeftConfig", "PeftType", "TaskType"),
+    "adapters.peft_model": (
+        "PeftModel",
+        "PeftModelForCausalLM",
+        "PeftModelForFeatureExtraction",
+        "PeftModelForQuestionAnswering",
+        "PeftModelForSeq2SeqLM",
+        "PeftModelForSequenceClassification",
+        "PeftModelForTokenClassification",
+        "get_peft_model",
+        "inject_adapter_in_model",
+    ),
+    "adapters.state": (
+        "get_peft_model_state_dict",
+        "load_peft_weights",
+        "set_peft_model_state_dict",
+    ),
     "core.cache": ("KVCache",),
     "core.output": ("ModelOutput",),
     "core.random": ("set_seed",),
@@ -98,6 +115,15 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "AutoModelForSequenceClassification",
         "AutoModelForTextEncoding",
         "AutoModelForTokenClassification",
+    ),
+    "models.auto_peft": (
+        "AutoPeftModel",
+        "AutoPeftModelForCausalLM",
+        "AutoPeftModelForFeatureExtraction",
+        "AutoPeftModelForQuestionAnswering",
+        "AutoPeftModelForSeq2SeqLM",
+        "AutoPeftModelForSequenceClassification",
+        "AutoPeftModelForTokenClassification",
     ),
     "models.bart": (
         "BartConfig",
@@ -548,7 +574,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "TokenSpan",
     ),
 }
-_MODULES = ("core", "generation", "hub", "logging", "models", "pipelines", "tokenization")
+_MODULES = ("adapters", "core", "generation", "hub", "logging", "models", "pipelines", "tokenization")
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
 __all__ = [*_HOME, "__version__", "logging"]

@@ -14,9 +14,10 @@ MAY_IMPORT = {
     "core": set(),
     "hub": set(),
     "checkpoints": {"hub"},
+    "adapters": {"core", "checkpoints", "hub"},
     "tokenization": {"hub", "checkpoints"},
     "generation": {"core", "hub", "checkpoints"},
-    "models": {"core", "checkpoints", "hub", "generation"},
+    "models": {"adapters", "core", "checkpoints", "hub", "generation"},
     "pipelines": {"core", "models", "generation", "tokenization", "hub", "checkpoints"},
 }
 

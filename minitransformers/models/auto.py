@@ -7,6 +7,7 @@ import os
 from typing import Any, ClassVar
 
 from .. import hub
+from ..adapters.base_model import through_adapter
 from .config import PretrainedConfig
 
 # model_type -> task -> class, in the module of that name. The first entry is the configuration.
@@ -596,6 +597,9 @@ class _AutoModel:
         cls, pretrained_model_name_or_path: str | os.PathLike, *args: Any, **kwargs: Any
     ) -> Any:
         """Load a checkpoint; see `PreTrainedModel.from_pretrained` for the keywords."""
+        adapted = through_adapter(cls.from_pretrained, pretrained_model_name_or_path, args, kwargs)
+        if adapted is not None:
+            return adapted
         config = kwargs.pop("config", None)
         if not isinstance(config, PretrainedConfig):
             where, _ = hub.split_options(kwargs)

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import checkpoints, hub
+from ..adapters.adaptable import Adaptable
+from ..adapters.base_model import through_adapter
 from ..core.cache import KVCache
 from ..core.module import Module
 from ..core.primitive import Tensor
@@ -42,7 +44,7 @@ _OPTIONS = (
 )
 
 
-class PreTrainedModel(Module, Shareable):
+class PreTrainedModel(Adaptable, Shareable):
     """A model with a configuration. Subclasses build their parts in `__init__` and compute in
     `forward(state, **inputs) -> {output field: array}`; everything around that is here.
 
@@ -296,7 +298,7 @@ class PreTrainedModel(Module, Shareable):
         config: Any = None,
         **kwargs: Any,
     ) -> Any:
-        """Load config.json and weights from a folder or a Hub repo.
+        """Load config.json and weights from a folder or a Hub repo; of an adapter, also itself.
 
         config: a configuration to use instead of the file's
         revision, token, cache_dir, subfolder, local_files_only, force_download: where from
@@ -312,6 +314,9 @@ class PreTrainedModel(Module, Shareable):
         Raises OSError if files cannot be had, RuntimeError for misshapen weights.
         """
         name = os.fspath(pretrained_model_name_or_path)
+        adapted = through_adapter(cls.from_pretrained, name, model_args, kwargs | {"config": config})
+        if adapted is not None:
+            return adapted
         where, rest = hub.split_options(kwargs)
         how = _take_loading_options(rest)
         repo, gguf_file = checkpoints.locate_gguf(name, how["gguf_file"])
@@ -368,7 +373,8 @@ class PreTrainedModel(Module, Shareable):
         variant: str | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write config.json, generation_config.json and the weights, made for any reader.
+        """Write config.json, generation_config.json and the weights, made for any reader; of a
+        model with adapters in it, only the adapter in force, as PEFT writes it.
 
         is_main_process: False writes weights only, where several processes save together
         state_dict: weights to write in place of the model's own
@@ -386,6 +392,9 @@ class PreTrainedModel(Module, Shareable):
             raise OSError(f"{folder} is a file; save_pretrained needs a folder")
         layout = saving.layout_of(safe_serialization, save_function)
         with pushing(self, folder, push_to_hub, kwargs):
+            if self.peft_config:
+                self.save_adapters(folder, safe_serialization)
+                return
             saving.save(self, folder, state_dict, is_main_process, max_shard_size, layout, variant)
 
     def superseded(self, files: Iterable[str], written: Iterable[str]) -> list[str]:

@@ -1,0 +1,96 @@
+"""From an adapter to the model it adapts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+from .. import hub
+from .config import CONFIG_NAME, read_json_object
+
+_REMEDY = "load the base model yourself and pass it, PeftModel.from_pretrained(model, name)"
+_loading_base: ContextVar[bool] = ContextVar("loading_base", default=False)
+
+
+class Adapted(NamedTuple):
+    """An adapter's base model: its name, where it is, and what adapter_config.json says."""
+
+    name: str
+    where: dict[str, Any]
+    config: dict[str, Any]
+
+
+def base_of(name: str | os.PathLike, where: dict[str, Any]) -> Adapted | None:
+    """The base model of an adapter; None for what is no adapter.
+
+    name: a folder or a Hub repo; where: `hub.Resolver` options
+    Raises ValueError if adapter_config.json names none, or one where it should not look.
+    """
+    path = _config_path(name, where)
+    if path is None:
+        return None
+    values = read_json_object(path)
+    base = values.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise ValueError(
+            f"{path} names no base model (base_model_name_or_path is {base!r}): {_REMEDY}"
+        )
+    is_id = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", base) and ".." not in base
+    if not os.path.isdir(name) and (not is_id or os.path.isdir(base)):
+        # what a stranger wrote does not choose among the folders of this machine
+        raise ValueError(
+            f"{os.fspath(name)!r} says that its base model is {base!r}, a path and not an id of "
+            f"the Hub: {_REMEDY}"
+        )
+    kept = {k: v for k, v in where.items() if k not in ("revision", "subfolder")}
+    revision = values.get("revision")
+    if isinstance(revision, str) and revision:
+        kept["revision"] = revision
+    return Adapted(base, kept, values)
+
+
+def _config_path(name: str | os.PathLike, where: dict[str, Any]) -> str | None:
+    try:
+        resolve = hub.resolve(name, **where)
+        if not os.path.isdir(name) and not resolve.force_download:
+            cached = hub.list_cached(name, revision=resolve.revision, cache_dir=resolve.cache_dir)
+            inside = lambda file: "/".join(filter(None, [resolve.subfolder, file]))
+            if inside(CONFIG_NAME) not in cached and inside("config.json") in cached:
+                return None  # a model that was used before is not asked about again
+        return resolve(CONFIG_NAME, required=False)
+    except hub.HubError:
+        return None  # what is wrong is told when config.json is looked for
+
+
+@contextlib.contextmanager
+def loading_base() -> Iterator[None]:
+    """Inside, a base model is loaded: an adapter is not looked for, were one beside it or not."""
+    token = _loading_base.set(True)
+    try:
+        yield
+    finally:
+        _loading_base.reset(token)
+
+
+def through_adapter(
+    load: Callable[..., Any], name: str | os.PathLike, args: tuple, kwargs: dict[str, Any]
+) -> Any:
+    """Load an adapter's base model by `load`, and the adapter into it; None for what is no adapter.
+
+    load: the `from_pretrained` that was called with `name`, args and kwargs
+    """
+    if _loading_base.get():
+        return None
+    where, rest = hub.split_options(kwargs)
+    found = base_of(name, where)
+    if found is None:
+        return None
+    with loading_base():
+        loaded = load(found.name, *args, **found.where, **rest)
+    model = loaded[0] if isinstance(loaded, tuple) else loaded
+    model.load_adapter(name, adapter_kwargs=where)
+    return loaded
