@@ -9,6 +9,7 @@ import numpy as np
 # Added to the scores of hidden keys. Not -inf: a query that sees nothing attends to all keys alike,
 # where -inf would give NaN.
 HIDDEN = float(np.finfo(np.float32).min)
+_WHOLE = 1 << 22  # elements up to which a mask is made as a whole, once for all layers and blocks
 
 
 class Mask:
@@ -85,8 +86,37 @@ class Mask:
         -> (1 or batch, 1 or heads, 1 or seq, total) float32
         """
         if self._additive is None and not self._hides_nothing():
-            self._additive = np.where(self._shown(), np.float32(0.0), np.float32(HIDDEN))
+            self._additive = _additive(self._shown(0, self.seq, 0, self.total))
         return self._additive
+
+    def block(self, start: int, stop: int) -> tuple[int, int, np.ndarray | None]:
+        """Of queries start to stop, which keys they can see at most and what to add to the scores.
+
+        -> first key, last key + 1, (1 or batch, 1 or heads, 1 or queries, keys) or None
+        A query whose keys all are padding takes notice of these keys only, not of all `total`.
+        """
+        past = self.total - self.seq
+        first, last = 0, self.total
+        if self.causal:
+            last = past + stop
+        if self.window is not None:
+            first = max(0, past + start - self.window + 1)
+            last = min(last, past + stop + self.window - 1)
+        if self._hides_nothing():
+            return first, last, None
+        if self._additive is None and self._elements() > _WHOLE:
+            return first, last, _additive(self._shown(start, stop, first, last))
+        whole = self.additive()
+        assert whole is not None
+        rows = slice(None) if whole.shape[2] == 1 else slice(start, stop)
+        return first, last, whole[:, :, rows, first:last]
+
+    def _elements(self) -> int:
+        """Of what `additive` would return."""
+        if self.allowed is not None:
+            return self.allowed.size
+        batch = 1 if self.padding is None else len(self.padding)
+        return batch * self.total * (self.seq if self.causal or self.window is not None else 1)
 
     def _hides_nothing(self) -> bool:
         return (
@@ -96,14 +126,20 @@ class Mask:
             and self.allowed is None
         )
 
-    def _shown(self) -> np.ndarray:
+    def _shown(self, start: int, stop: int, first: int, last: int) -> np.ndarray:
+        """Which of the keys from `first` to `last` the queries from `start` to `stop` see."""
         shown: Any = True
         if self.causal or self.window is not None:
-            behind = np.arange(self.total - self.seq, self.total)[:, None] - np.arange(self.total)
+            queries = np.arange(start, stop) + (self.total - self.seq)
+            behind = queries[:, None] - np.arange(first, last)
             shown = behind >= 0 if self.causal else np.ones_like(behind, bool)
             if self.window is not None:
                 shown &= np.abs(behind) < self.window
             shown = shown[None, None]
         if self.padding is not None:
-            shown = shown & self.padding[:, None, None]
-        return shown if self.allowed is None else shown & self.allowed
+            shown = shown & self.padding[:, None, None, first:last]
+        return shown if self.allowed is None else shown & self.allowed[:, :, start:stop, first:last]
+
+
+def _additive(shown: np.ndarray) -> np.ndarray:
+    return np.where(shown, np.float32(0.0), np.float32(HIDDEN))

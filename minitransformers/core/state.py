@@ -199,14 +199,14 @@ class State:
             bias,
             scale=scale,
             softcap=softcap,
-            mask=None if mask is None else mask.additive(),
+            mask=mask,
             drop=dropped if drop else None,
-            head_mask=_head_factors(head_mask, layer),
+            head_mask=head_factors(head_mask, layer),
             keep=keep,
         )
 
 
-def _head_factors(head_mask: Any, layer: int) -> np.ndarray | None:
+def head_factors(head_mask: Any, layer: int) -> np.ndarray | None:
     """(heads,) or (layers, heads), entries possibly None -> (1, heads, 1, 1) or None"""
     if head_mask is None:
         return None

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from ..masks import Mask
 from ..primitive import primitive
+from ..threads import spread
 from .shape import unbroadcast
+
+_SCORES = 1 << 19  # scores computed at a time: 2 MB
+_LONG = 1 << 18  # scores from which blocks are worth it
+_QUERIES = 128  # queries of a block under a causal mask, whose later keys are left out
 
 
 @primitive
 def attention(
-    q, k, v, bias=None, *, scale, softcap=None, mask=None, drop=None, head_mask=None, keep=None
+    q,
+    k,
+    v,
+    bias=None,
+    *,
+    scale,
+    softcap=None,
+    mask=None,
+    drop=None,
+    head_mask=None,
+    keep=None,
+    record=False,
 ):
     """Mix values by how well their keys answer the queries.
 
@@ -19,7 +38,7 @@ def attention(
     bias: (1 or batch, heads, 1 or seq, total) added to the scores, such as T5's position bias
     scale: factor of the scores, usually head_dim ** -0.5
     softcap: squash the scores into (-softcap, softcap) by a tanh, as Gemma-2 does
-    mask: additive, broadcastable to (batch, heads, seq, total)
+    mask: a Mask, or what to add to the scores, broadcastable to (batch, heads, seq, total)
     drop: dropout mask of the probabilities, (batch, heads, seq, total)
     head_mask: factor of the probabilities, broadcastable to (batch, heads, 1, 1)
     keep: a list to append the probabilities to, (batch, heads, seq, total)
@@ -27,6 +46,11 @@ def attention(
     """
     batch, heads, seq, head_dim = q.shape
     kv_heads, total = k.shape[1:3]
+    plain = record or keep is not None or drop is not None
+    if not plain and batch * heads * seq * total >= _LONG:
+        return _in_blocks(q, k, v, bias, scale, softcap, mask, head_mask), None
+    if isinstance(mask, Mask):
+        mask = mask.additive()
     grouped = (batch, kv_heads, heads // kv_heads * seq, head_dim)
 
     # queries of one group share their keys: stacking them makes one product of the whole group
@@ -87,3 +111,69 @@ def _(saved, g):
     gq = (grouped(gp) @ k).reshape(q.shape) * scale
     gk = grouped(gp).swapaxes(-1, -2) @ grouped(q) * scale
     return gq, gk, gv, gbias
+
+
+def _in_blocks(
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    bias: np.ndarray | None,
+    scale: float,
+    softcap: float | None,
+    mask: Mask | np.ndarray | None,
+    head_mask: np.ndarray | None,
+) -> np.ndarray:
+    """The same, without ever holding the scores of more than some queries of some heads."""
+    batch, heads, seq, _ = q.shape
+    kv_heads, total = k.shape[1:3]
+    group = heads // kv_heads
+    queries = min(seq, max(16, _SCORES // (group * total)))
+    if isinstance(mask, Mask) and mask.causal:
+        queries = min(queries, _QUERIES)
+    some = max(1, _SCORES // (group * queries * total))
+    blocks = [
+        (row, slice(h, min(h + some, kv_heads)), slice(s, min(s + queries, seq)))
+        for row in range(batch)
+        for h in range(0, kv_heads, some)
+        for s in reversed(range(0, seq, queries))  # the longest first
+    ]
+    out = np.empty(q.shape[:-1] + v.shape[-1:], q.dtype)
+
+    def attend(i: int) -> None:
+        row, kv, rows = blocks[i]
+        mine = slice(kv.start * group, kv.stop * group)
+        first, last, hidden = 0, total, None
+        if isinstance(mask, Mask):
+            first, last, hidden = mask.block(rows.start, rows.stop)
+        elif mask is not None:
+            hidden = _cut(mask, slice(None), slice(None), rows, slice(None))
+        keys, n = slice(first, last), rows.stop - rows.start
+
+        stacked = (kv.stop - kv.start, group * n)
+        p = (q[row, mine, rows] * scale).reshape(*stacked, -1) @ k[row, kv, keys].swapaxes(-1, -2)
+        p = p.reshape(-1, n, last - first)
+        if softcap is not None:
+            np.tanh(np.divide(p, softcap, out=p), out=p)
+            p *= softcap
+        if bias is not None:
+            p += _cut(bias, row, mine, rows, keys)
+        if hidden is not None:
+            p += _cut(hidden, row, mine, slice(None), slice(None))
+        p -= np.maximum.reduce(p, axis=-1, keepdims=True)
+        np.exp(p, out=p)
+        sums = np.add.reduce(p, axis=-1, keepdims=True)
+        mixed = p.reshape(*stacked, last - first) @ v[row, kv, keys]
+        mixed = mixed.reshape(-1, n, v.shape[-1])
+        mixed /= sums  # fewer elements than there are probabilities
+        if head_mask is not None:
+            mixed *= _cut(head_mask, row, mine, slice(None), slice(None))
+        out[row, mine, rows] = mixed
+
+    spread(attend, len(blocks))
+    return out
+
+
+def _cut(x: np.ndarray, *index: Any) -> np.ndarray:
+    """Take these parts of four axes, of an axis of length 1 the whole."""
+    whole = (0 if isinstance(i, int) else slice(None) for i in index)
+    return x[tuple(w if n == 1 else i for i, w, n in zip(index, whole, x.shape))]

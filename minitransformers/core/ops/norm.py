@@ -37,11 +37,12 @@ def layer_norm(x, weight, bias, *, eps):
     n, hidden = rows.shape
     out = np.empty(rows.shape, np.result_type(rows, weight))
     mean, rstd = np.empty((2, n), rows.dtype)
-    average = np.full(hidden, 1.0 / hidden, rows.dtype)
+    ones = np.ones(hidden, rows.dtype)
 
     def normalise(start: int, stop: int) -> None:
         y, m, r = out[start:stop], mean[start:stop], rstd[start:stop]
-        np.dot(rows[start:stop], average, out=m)
+        np.dot(rows[start:stop], ones, out=m)  # BLAS sums ten times faster than add.reduce
+        m /= hidden
         np.subtract(rows[start:stop], m[:, None], out=y)
         r[...] = _mean_product(y, y)
         _reciprocal_root(r, eps)
