@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..core import ops
 from ..core.layers import Dropout, Embedding, LayerNorm, Linear
 from ..core.module import Module
+from ..core.random import default_generator
 from ..core.state import State
 from .config import PretrainedConfig
 from .heads import (
@@ -42,6 +45,14 @@ class DistilBertConfig(PretrainedConfig):
     qa_dropout: float = 0.1
     seq_classif_dropout: float = 0.2
     pad_token_id: int | None = 0
+
+
+def sinusoids(length: int, dim: int) -> np.ndarray:
+    """Sines and cosines in turn of the position over wavelengths from 2 pi to 20000 pi (Vaswani et
+    al., 2017). -> (length, dim) float32
+    """
+    angles = np.arange(length)[:, None] / 10000.0 ** (np.arange(dim) // 2 * 2 / dim)
+    return np.where(np.arange(dim) % 2, np.cos(angles), np.sin(angles)).astype(np.float32)
 
 
 class Embeddings(Module):
@@ -110,6 +121,25 @@ class DistilBertPreTrainedModel(PreTrainedModel):
     base_model_prefix = "distilbert"
     input_embeddings = "embeddings.word_embeddings"
     inputs = ("input_ids", "attention_mask", "head_mask", "inputs_embeds")
+
+    def get_position_embeddings(self) -> Embedding:
+        """The table of positions."""
+        return self.base_model.embeddings.position_embeddings
+
+    def resize_position_embeddings(self, new_num_position_embeddings: int) -> None:
+        """Make room for longer texts, or drop the last positions.
+
+        New rows are drawn as fresh ones are, or computed if `config.sinusoidal_pos_embds`.
+        """
+        table, n = self.get_position_embeddings(), new_num_position_embeddings
+        old = table.weight
+        if self.config.sinusoidal_pos_embds:
+            table.weight = sinusoids(n, self.config.dim)
+        elif n != len(old):
+            new = default_generator.normal((n, old.shape[1]))
+            new[: len(old)] = old[:n]
+            table.weight = new
+        self.config.max_position_embeddings = n
 
 
 class DistilBertModel(DistilBertPreTrainedModel):

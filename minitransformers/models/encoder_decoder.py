@@ -137,6 +137,15 @@ class EncoderDecoderModel(PreTrainedModel):
     def get_output_embeddings(self) -> Any:
         return self.decoder.get_output_embeddings()
 
+    def set_output_embeddings(self, value: Any) -> None:
+        self.decoder.set_output_embeddings(value)
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            "an encoder and a decoder have a vocabulary each: call model.encoder."
+            "resize_token_embeddings(...) or model.decoder.resize_token_embeddings(...)"
+        )
+
     def _take_options(self, given: dict[str, Any]) -> dict[str, Any]:
         given.setdefault("use_cache", getattr(self.config.decoder, "use_cache", True))
         return super()._take_options(given)

@@ -235,6 +235,7 @@ class EsmForMaskedLM(ForMaskedLM, EsmPreTrainedModel):
     base_class = EsmModel
     base_options = {"add_pooling_layer": False}
     tied = {"lm_head.decoder.weight": "esm.embeddings.word_embeddings.weight"}
+    per_token = {"lm_head.bias": "zeros"}
 
     def __init__(self, config: EsmConfig):
         super().__init__(config)

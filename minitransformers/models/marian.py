@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.module import Module
 from ..core.state import State
+from . import resizing
 from .bart import (
     BartForCausalLM,
     BartForConditionalGeneration,
@@ -97,6 +98,36 @@ class MarianMTModel(BartForConditionalGeneration):
             return super().ties()
         head = {"lm_head.weight": "model.decoder.embed_tokens.weight"}
         return head if self.config.tie_word_embeddings else {}
+
+    def resize_token_embeddings(
+        self,
+        new_num_tokens: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        mean_resizing: bool = True,
+    ) -> Any:
+        """As of every model; where the target has a vocabulary of its own, the source's only."""
+        shares, config = self.config.share_encoder_decoder_embeddings, self.config
+        given = new_num_tokens, pad_to_multiple_of, mean_resizing
+        table = (super() if shares else self.base_model).resize_token_embeddings(*given)
+        if shares:
+            config.decoder_vocab_size = config.vocab_size
+        return table
+
+    def resize_decoder_token_embeddings(self, new_num_tokens: int) -> Any:
+        """Resize the target's vocabulary. -> its table, an Embedding
+
+        Raises ValueError where source and target share one.
+        """
+        if self.config.share_encoder_decoder_embeddings:
+            raise ValueError(
+                "source and target share one vocabulary: call resize_token_embeddings instead"
+            )
+        table = self.model.decoder.embed_tokens
+        resizing.resize(self, table, new_num_tokens, mean=True)
+        resizing.resize(self, self.lm_head, new_num_tokens, mean=True)
+        resizing.resize_last_axis(self, "final_logits_bias", new_num_tokens, "zeros")
+        self.config.decoder_vocab_size = new_num_tokens
+        return table
 
 
 class MarianForCausalLM(BartForCausalLM):

@@ -287,6 +287,7 @@ class MobileBertForMaskedLM(ForMaskedLM, MobileBertPreTrainedModel):
     base_options = {"add_pooling_layer": False}
     tied = {"cls.predictions.decoder.weight": "mobilebert.embeddings.word_embeddings.weight"}
     always_tied = {"cls.predictions.decoder.bias": "cls.predictions.bias"}
+    per_token = {"cls.predictions.dense.weight": "mean"}
 
     def __init__(self, config: MobileBertConfig):
         super().__init__(config)
@@ -301,6 +302,7 @@ class MobileBertForPreTraining(Head, MobileBertPreTrainedModel):
     output_class = BertForPreTrainingOutput
     targets = ("labels", "next_sentence_label")
     tied, always_tied = MobileBertForMaskedLM.tied, MobileBertForMaskedLM.always_tied
+    per_token = MobileBertForMaskedLM.per_token
 
     def __init__(self, config: MobileBertConfig):
         super().__init__(config)

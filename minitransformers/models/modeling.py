@@ -16,6 +16,7 @@ from .. import checkpoints, hub
 from ..adapters.adaptable import Adaptable
 from ..adapters.base_model import through_adapter
 from ..core.cache import KVCache
+from ..core.layers import Embedding
 from ..core.module import Module
 from ..core.primitive import Tensor
 from ..core.recording import recording, records
@@ -24,7 +25,7 @@ from ..core.threads import respect_quota
 from ..device import check_device, check_dtype
 from ..generation.config import GenerationConfig
 from ..sharing import Shareable, pushing
-from . import loading, saving
+from . import loading, resizing, saving
 from .config import PretrainedConfig
 from .decoding import Decoding
 from .outputs import BaseModelOutput, ModelOutput
@@ -58,6 +59,8 @@ class PreTrainedModel(Adaptable, Shareable):
     optional: endings of names that a checkpoint may lack
     renames: (pattern, replacement) for checkpoint names of old files, tried in order
     input_embeddings: path of the token table below the headless model
+    per_token: {name of an array whose last axis is the vocabulary: what it grows by, "zeros" or the
+        "mean"}, beside the table and the head
     encoder_inputs: further inputs of the encoder, of a model that has one
     generates: whether there is a language model's head
     positions_skip_padding: whether decoding counts positions without padding
@@ -82,6 +85,7 @@ class PreTrainedModel(Adaptable, Shareable):
     positions_from_zero: ClassVar[bool] = False
     caches_with_targets: ClassVar[bool] = True
     input_embeddings: ClassVar[str] = ""
+    per_token: ClassVar[dict[str, str]] = {}
     saving_options = ("max_shard_size", "safe_serialization", "variant")
 
     model_tags: list[str] | None = None
@@ -117,9 +121,61 @@ class PreTrainedModel(Adaptable, Shareable):
         """The token table, an Embedding."""
         return operator.attrgetter(self.input_embeddings)(self.base_model)
 
+    def set_input_embeddings(self, value: Any) -> None:
+        """Use another token table, an Embedding. A head that is tied follows at `tie_weights`."""
+        owner, _, attribute = self.input_embeddings.rpartition(".")
+        base = self.base_model
+        old = self.get_input_embeddings().weight
+        setattr(operator.attrgetter(owner)(base) if owner else base, attribute, value)
+        for name, holder, slot in list(self.slots()):
+            if name in self.always_tied and getattr(holder, slot) is old:
+                setattr(holder, slot, value.weight)
+
     def get_output_embeddings(self) -> Any:
-        """The language model's head, or None."""
+        """The language model's last layer, a Linear from hidden states to tokens, or None."""
+        for name in self.tied:
+            return operator.attrgetter(name.removesuffix(".weight"))(self)
         return getattr(self, "lm_head", None)
+
+    def set_output_embeddings(self, value: Any) -> None:
+        """Use another last layer, a Linear; other names of its bias follow."""
+        old = self.get_output_embeddings()
+        if old is None:
+            raise ValueError(f"{type(self).__name__} has no output embeddings to replace")
+        bias = old.bias
+        for module in self.modules():
+            for name, child in module.children():
+                if child is old:
+                    setattr(module, name, value)
+        if bias is not None and value.bias is not None:
+            resizing.replace(self, bias, value.bias)
+
+    def resize_token_embeddings(
+        self,
+        new_num_tokens: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        mean_resizing: bool = True,
+    ) -> Any:
+        """Make room for new_num_tokens tokens, or drop those at the end, in the table, the head and
+        the configuration.
+
+        new_num_tokens: None for as many as there are
+        pad_to_multiple_of: round the number up to a multiple of this
+        mean_resizing: new rows are the mean of the old ones, so that a head gives new tokens an
+            average chance; False draws them as fresh weights are
+        -> the table, an Embedding
+        """
+        if new_num_tokens is not None or pad_to_multiple_of is not None:
+            resizing.resize_tokens(self, new_num_tokens, pad_to_multiple_of, mean_resizing)
+        return self.get_input_embeddings()
+
+    def get_position_embeddings(self) -> Any:
+        """The table of positions, of an architecture whose table can be resized."""
+        raise NotImplementedError(f"{type(self).__name__} has no table of positions to resize")
+
+    def resize_position_embeddings(self, new_num_position_embeddings: int) -> None:
+        """Make room for longer texts. Raises NotImplementedError for most architectures."""
+        raise NotImplementedError(f"{type(self).__name__} has no table of positions to resize")
 
     def embed(self, table: Any, input_ids: Any, inputs_embeds: Any, part: str = "") -> Any:
         """Look the input up, unless it is given as embeddings. -> (batch, seq, hidden)"""
@@ -237,9 +293,10 @@ class PreTrainedModel(Adaptable, Shareable):
 
     # generation
 
-    def can_generate(self) -> bool:
+    @classmethod
+    def can_generate(cls) -> bool:
         """Whether the model has a language model's head."""
-        return self.generates
+        return cls.generates
 
     def start(self, inputs: dict[str, Any], prompt: np.ndarray, **how: Any) -> Decoding:
         """Begin decoding: what the generation loop steps. See `Decoding`."""
@@ -424,13 +481,21 @@ class PreTrainedModel(Adaptable, Shareable):
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
         """How many numbers the model holds, a tied array once."""
-        skip = "embed" if exclude_embeddings else None
+        tables = {
+            f"{name}.weight"
+            for name, module in self.named_modules()
+            if exclude_embeddings and isinstance(module, Embedding)
+        }
         return sum(
-            p.size
-            for n, p in self.named_parameters()
-            if not (skip and skip in n.rpartition(".")[0])
-            and (p.requires_grad or not only_trainable)
+            parameter.size
+            for name, parameter in self.named_parameters()
+            if name not in tables and (parameter.requires_grad or not only_trainable)
         )
+
+    def get_memory_footprint(self, return_buffers: bool = True) -> int:
+        """Bytes that the weights take, a tied array once; all of them are in memory, or mapped."""
+        arrays = {id(x): x for x in self.state_dict().values()}
+        return sum(x.nbytes for x in arrays.values())
 
     @property
     def dtype(self) -> np.dtype:
@@ -461,6 +526,12 @@ class PreTrainedModel(Adaptable, Shareable):
 
     def float(self) -> PreTrainedModel:
         return self
+
+    def half(self) -> PreTrainedModel:
+        """Accepted, as `dtype=` is: half precision is computed in float32. -> self"""
+        return self
+
+    bfloat16 = half
 
     def cuda(self, device: Any = None) -> PreTrainedModel:
         return self.to("cuda")

@@ -181,6 +181,7 @@ class ForConditionalGeneration(Seq2SeqHead):
     generates = True
     has_logits_bias: ClassVar[bool] = True
     optional = ("final_logits_bias",)
+    per_token = {"final_logits_bias": "zeros"}
     buffers = ("final_logits_bias",)
 
     def __init__(self, config: Any):

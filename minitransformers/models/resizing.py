@@ -1,0 +1,111 @@
+"""More tokens, or fewer: the table of tokens, the head and what else has an entry a token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.layers import Linear
+from ..core.random import default_generator as draw
+
+if TYPE_CHECKING:
+    from .modeling import PreTrainedModel
+
+
+def resize_tokens(model: PreTrainedModel, n: int | None, multiple: int | None, mean: bool) -> None:
+    """Do what `PreTrainedModel.resize_token_embeddings` says."""
+    table, head = model.get_input_embeddings(), model.get_output_embeddings()
+    n = rows_wanted(table.weight.shape[0], n, multiple)
+    for name, filling in model.per_token.items():
+        resize_last_axis(model, name, n, filling)
+    resize(model, table, n, mean)
+    if head is not None and not model.config.tie_word_embeddings:
+        resize(model, head, n, mean)
+    elif head is not None and head.bias is not None:
+        resize_last_axis(model, _name(model, head.bias), n, "zeros")
+    model.config.get_text_config().vocab_size = n
+    model.tie_weights()
+
+
+def rows_wanted(now: int, n: int | None, multiple: int | None) -> int:
+    """How many rows a table of `now` is to get, rounded up to a multiple. Raises ValueError."""
+    if multiple is not None and (not isinstance(multiple, int) or multiple < 1):
+        raise ValueError(f"pad_to_multiple_of must be a positive integer, not {multiple!r}")
+    n = now if n is None else int(n)
+    if n < 1:
+        raise ValueError(f"new_num_tokens must be positive, not {n}")
+    return -(-n // multiple) * multiple if multiple else n
+
+
+def resize(model: PreTrainedModel, layer: Any, n: int, mean: bool) -> None:
+    """Give a layer with a row a token n rows, and every name of its arrays with it.
+
+    layer: an Embedding, or a Linear with or without bias
+    mean: new rows are the mean of the old ones, else drawn as fresh ones are
+    """
+    old = layer.weight
+    if n == old.shape[0]:
+        return
+    is_head = isinstance(layer, Linear)
+    if n > old.shape[0]:
+        # What torch fills the larger layer with at first: it counts for what is drawn later.
+        if is_head:
+            draw.words(n * old.shape[1] + (n if layer.bias is not None else 0))
+        else:
+            draw.normal((n, old.shape[1]))
+    replace(model, old, _resized(np.asarray(old), n, mean, model.initial_std(_name(model, old))))
+    if is_head and layer.bias is not None:
+        replace(model, layer.bias, _resized_bias(layer.bias, n, mean))
+    padding = getattr(layer, "padding_idx", None)
+    if padding is not None and padding >= n:
+        layer.padding_idx = None
+
+
+def resize_last_axis(model: PreTrainedModel, name: str, n: int, filling: str) -> None:
+    """Give an array with a column a token n of them, if the model has it.
+
+    filling: what new ones are, "zeros" or the "mean" of the old ones
+    """
+    old = model.state_dict().get(name)
+    if old is None:
+        return
+    added = max(n - old.shape[-1], 0)
+    new = np.zeros((*old.shape[:-1], added), np.float32)
+    if filling == "mean":
+        new += old.mean(-1, keepdims=True)
+    replace(model, old, np.concatenate([old[..., :n], new], -1))
+
+
+def replace(model: PreTrainedModel, old: Any, new: Any) -> None:
+    """Put an array in the place of another wherever the model holds that."""
+    for _, owner, attribute in list(model.slots()):
+        if getattr(owner, attribute) is old:
+            setattr(owner, attribute, new)
+
+
+def _name(model: PreTrainedModel, array: Any) -> str:
+    return next(name for name, x in model.state_dict().items() if x is array)
+
+
+def _resized(old: np.ndarray, n: int, mean: bool, std: float) -> np.ndarray:
+    """(rows, width) -> (n, width)"""
+    rows, width = old.shape
+    if n <= rows:
+        return old[:n].copy()
+    if mean:
+        new = np.broadcast_to(old.mean(0, dtype=np.float32), (n - rows, width))
+    else:
+        new = draw.normal((n, width), std=std)[rows:]
+    return np.concatenate([old, new])
+
+
+def _resized_bias(old: np.ndarray, n: int, mean: bool) -> np.ndarray:
+    """(rows,) -> (n,)"""
+    rows = len(old)
+    if n <= rows:
+        return old[:n].copy()
+    if not mean:
+        return np.concatenate([old, np.zeros(n - rows, np.float32)])
+    spread = 1e-9 * float(old.std(ddof=1))
+    return np.concatenate([old, draw.normal((n - rows,), float(old.mean()), spread)])
