@@ -15,6 +15,8 @@ from .random import Generator, default_generator
 class Linear(Module):
     """x W^T + b. weight: (out, in) as torch stores it; bias: (out,)"""
 
+    packs = "rows"
+
     def __init__(self, inputs: int, outputs: int, bias: bool = True):
         self.weight = placeholder(outputs, inputs)
         self.bias = placeholder(outputs) if bias else None
@@ -28,6 +30,8 @@ class Linear(Module):
 
 class Conv1D(Module):
     """x W + b. weight: (in, out) as GPT-2's checkpoints store it; bias: (out,)"""
+
+    packs = "columns"
 
     def __init__(self, inputs: int, outputs: int):
         self.weight = placeholder(inputs, outputs)
@@ -59,8 +63,10 @@ class Convolution(Module):
 class Embedding(Module):
     """Rows of a table. weight: (vocab, hidden)
 
-    padding_idx: the row that a fresh table has zeros in
+    padding_idx: the row that a fresh table has zeros in, and that is not trained
     """
+
+    packs = "rows"
 
     def __init__(self, vocab: int, hidden: int, padding_idx: int | None = None):
         self.weight = placeholder(vocab, hidden)
@@ -75,7 +81,7 @@ class Embedding(Module):
                 f"id {wrong} is outside the embedding table of {vocab} rows: does the tokenizer "
                 "belong to this model, and is the input short enough for its positions?"
             )
-        return ops.embedding(self.weight, ids=ids)
+        return ops.embedding(self.weight, ids=ids, padding_idx=self.padding_idx)
 
     def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
         table = draw.normal(self.weight.shape, std=std)
@@ -126,21 +132,45 @@ class RMSNorm(Module):
 
 
 class Dropout(Module):
-    """In training, zeros each element with probability p and scales the others by 1 / (1 - p)."""
+    """In training, zeros each element with probability p and scales the others by 1 / (1 - p).
 
-    def __init__(self, p: float):
-        self.p = p
+    order: of the axes in which random numbers are drawn, where the reference has them in another
+    """
+
+    def __init__(self, p: float, order: tuple[int, ...] | None = None):
+        self.p, self.order = p, order
 
     def __call__(self, x: Any) -> Any:
         if not (self.training and self.p):
             return x
-        keep = default_generator.keep(x.shape, self.p)
+        if self.order is None:
+            keep = default_generator.keep(x.shape, self.p)
+        else:
+            shape = tuple(x.shape[axis] for axis in self.order)
+            keep = default_generator.keep(shape, self.p).transpose(np.argsort(self.order))
         return ops.dropout(x, keep=keep.astype(value_of(x).dtype, copy=False))
 
     @property
     def rate(self) -> float:
         """The probability in force: p in training, else 0. For attention, which drops inside."""
         return self.p if self.training else 0.0
+
+
+class LayerDrop(Module):
+    """In training, leaves out whole layers with probability p (Fan et al., 2019).
+
+    always: whether a random number is drawn for each layer in evaluation too, as some models do
+    """
+
+    def __init__(self, p: float, always: bool = False):
+        self.p, self.always = p, always
+
+    def skips(self) -> bool:
+        """Whether to leave out the layer that comes next."""
+        if not (self.training or self.always):
+            return False
+        drawn = default_generator.rand()
+        return self.training and bool(drawn < self.p)
 
 
 def _normal_or_zero(shape: tuple, attribute: str, std: float, draw: Generator) -> np.ndarray:

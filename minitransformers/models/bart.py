@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core import ops
-from ..core.layers import Dropout, Embedding, LayerNorm, Linear, ScaledEmbedding
+from ..core.layers import Dropout, Embedding, LayerDrop, LayerNorm, Linear, ScaledEmbedding
 from ..core.module import Module
 from ..core.state import State
 from .config import PretrainedConfig
@@ -95,9 +95,9 @@ class LearnedPositions(Embedding):
 
 class BartAttention(Module):
     def __init__(self, config: Any, layer: int, heads: int, cross: bool = False):
-        n = config.d_model
-        self.k_proj, self.v_proj = Linear(n, n), Linear(n, n)
-        self.q_proj, self.out_proj = Linear(n, n), Linear(n, n)
+        n, bias = config.d_model, getattr(config, "use_bias", True)
+        self.k_proj, self.v_proj = Linear(n, n, bias), Linear(n, n, bias)
+        self.q_proj, self.out_proj = Linear(n, n, bias), Linear(n, n, bias)
         self.dropout = Dropout(config.attention_dropout)
         self.layer, self.heads, self.cross = layer, heads, cross
         self.scale = (n // heads) ** -0.5
@@ -161,12 +161,13 @@ class BartLayer(Module):
 class BartStack(Module):
     """Encoder or decoder.
 
-    pre_norm: norms stand before the parts of a layer, and one after the last layer
+    pre_norm: norms stand before the parts of a layer, and one, `last_norm`, after the last layer
     norms_embeddings: a norm stands before the first layer
     positions: what embeds positions, `at(x, state)`
     """
 
     pre_norm: ClassVar[bool] = False
+    last_norm: ClassVar[str] = "layer_norm"
     norms_embeddings: ClassVar[bool] = True
     positions: ClassVar[Any] = LearnedPositions
 
@@ -181,15 +182,23 @@ class BartStack(Module):
         if self.norms_embeddings:
             self.layernorm_embedding = LayerNorm(n)
         if self.pre_norm:
-            self.layer_norm = LayerNorm(n)
+            setattr(self, self.last_norm, LayerNorm(n))
         self.dropout, self.decoder = Dropout(config.dropout), decoder
+        self.layerdrop = self.make_layerdrop(config, decoder)
 
     def __call__(self, x: Any, state: State) -> Any:
         """x: (batch, seq, hidden) embeddings -> (batch, seq, hidden)"""
-        x = self.dropout(self.place(x, state))
+        return self.run(self.dropout(self.place(x, state)), state)
+
+    def run(self, x: Any, state: State) -> Any:
+        """The layers, on embeddings with their positions."""
         for layer in self.layers:
-            x = layer(state.keep(x), state)
-        return state.keep(self.layer_norm(x) if self.pre_norm else x)
+            state.keep(x)
+            x = x if self.layerdrop.skips() else layer(x, state)
+        return state.keep(getattr(self, self.last_norm)(x) if self.pre_norm else x)
+
+    def make_layerdrop(self, config: Any, decoder: bool, always: bool = False) -> LayerDrop:
+        return LayerDrop(config.decoder_layerdrop if decoder else config.encoder_layerdrop, always)
 
     def make_layer(self, config: Any, layer: int, decoder: bool) -> Module:
         return BartLayer(config, layer, decoder, self.pre_norm)

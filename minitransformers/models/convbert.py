@@ -236,9 +236,13 @@ class ConvBertForSequenceClassification(
 
 
 class ConvBertForMultipleChoice(ForMultipleChoice, ConvBertPreTrainedModel):
-    """Chooses by the last token."""
+    """Chooses by the last token, without dropout."""
 
     base_class = ConvBertModel
+
+    def __init__(self, config: ConvBertConfig):
+        super().__init__(config)
+        self.dropout = Dropout(0.0)
 
     def pool(self, state: State, **inputs: Any) -> Any:
         return self.hidden(state, **inputs)[:, -1]

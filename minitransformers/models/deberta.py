@@ -55,7 +55,7 @@ class DisentangledSelfAttention(Module):
         self.scale = 1.0 / math.sqrt(n // self.heads * (1 + len(kinds)))
 
     def __call__(self, x: Any, state: State, places: Any, at: Any) -> Any:
-        """places: (1, places, hidden) embeddings of distances; at: (seq, seq) which of them"""
+        """places: embeddings of distances and a slice, those in reach; at: (seq, seq) which"""
         of_heads = ops.split_heads(self.in_proj(x), heads=self.heads)
         head_dim = of_heads.shape[-1] // 3  # each head's queries, keys and values are together
         q, k, v = ops.split(of_heads, sizes=(head_dim,) * 3)
@@ -63,7 +63,11 @@ class DisentangledSelfAttention(Module):
             part + ops.reshape(bias, shape=(self.heads, 1, head_dim))
             for part, bias in ((q, self.q_bias), (v, self.v_bias))
         )
-        bias = self.bias(q, k, self.pos_dropout(places), at) * self.scale if self.relative else None
+        bias = None
+        if self.relative:
+            table, near = places
+            table = self.pos_dropout(table)[near]
+            bias = self.bias(q, k, ops.reshape(table, shape=(1, *table.shape)), at) * self.scale
         out = state.attend(self.layer, q, k, v, self.scale, self.dropout.rate, lambda k: bias)
         return without_padding(ops.merge_heads(out), state)
 
@@ -93,8 +97,7 @@ class DebertaEncoder(Module):
         if self.relative:
             seq, reach = x.shape[1], self.reach
             span = min(seq, reach)  # of a short text, most distances do not occur
-            table = self.rel_embeddings.weight[reach - span : reach + span]
-            places = ops.reshape(table, shape=(1, *table.shape))
+            places = self.rel_embeddings.weight, slice(reach - span, reach + span)
             at = (distances(seq, -1, reach) + span).clip(0, 2 * span - 1)
         for layer in self.layer:
             x = layer(state.keep(x), state, places, at)

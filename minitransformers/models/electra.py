@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.layers import LayerNorm, Linear
+from ..core.layers import Dropout, LayerNorm, Linear
 from ..core.module import Module
 from ..core.state import State
 from .bert import BertEmbeddings, BertEncoder
@@ -181,6 +181,10 @@ class ElectraForSequenceClassification(FirstTokenForSequenceClassification, Elec
 
 class ElectraForMultipleChoice(ForMultipleChoice, ElectraPreTrainedModel):
     base_class = ElectraModel
+
+    def __init__(self, config: ElectraConfig):
+        super().__init__(config)
+        self.dropout = Dropout(0.0)  # the summary has its own
 
     def add_pooler(self, config: ElectraConfig) -> None:
         self.sequence_summary = SequenceSummary(config, classes=config.hidden_size)

@@ -92,7 +92,8 @@ class Attention(Module):
         q, k, v = self.project(x)
         if self.turns:
             q, k = state.rotate(q, k)
-        scale, drop = 1.0 / math.sqrt(self.head_dim), self.attention_dropout.rate
+        scale = 1.0 / math.sqrt(self.head_dim)
+        drop = 0.0 if self.turns else self.attention_dropout.rate  # the reference forgets it
         return self.dense(ops.merge_heads(state.attend(self.layer, q, k, v, scale, drop)))
 
 

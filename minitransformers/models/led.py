@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..core.layers import Embedding, Linear
+from ..core.layers import Embedding, LayerDrop, Linear
 from ..core.module import Module
 from ..core.state import State
 from .bart import (
@@ -92,6 +92,9 @@ class LEDStack(BartStack):
     def make_layer(self, config: LEDConfig, layer: int, decoder: bool) -> Module:
         kind = BartLayer if decoder else LEDEncoderLayer
         return kind(config, layer, decoder, self.pre_norm)
+
+    def make_layerdrop(self, config: LEDConfig, decoder: bool, always: bool = False) -> LayerDrop:
+        return super().make_layerdrop(config, decoder, always=not decoder)
 
     def make_positions(self, config: LEDConfig, decoder: bool) -> Module:
         side = "decoder" if decoder else "encoder"

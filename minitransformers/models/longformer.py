@@ -276,6 +276,7 @@ class LongformerModel(LongformerPreTrainedModel):
     def __init__(self, config: LongformerConfig, add_pooling_layer: bool = True):
         super().__init__(config)
         self.embeddings = BertEmbeddings(config)
+        self.embeddings.position_embeddings.padding_idx = config.pad_token_id
         self.encoder = LongformerEncoder(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
 

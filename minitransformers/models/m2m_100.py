@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.layers import LayerDrop
 from ..core.module import Module
 from ..core.state import State
 from .bart import BartForConditionalGeneration, BartLikeConfig, BartModel, BartStack
@@ -62,6 +63,9 @@ class M2M100Stack(BartStack):
     pre_norm = True
     norms_embeddings = False
     positions = PaddedSinusoidalPositions
+
+    def make_layerdrop(self, config: Any, decoder: bool, always: bool = True) -> LayerDrop:
+        return super().make_layerdrop(config, decoder, always)
 
 
 class M2M100Model(BartModel):

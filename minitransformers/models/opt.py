@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.layers import Dropout, Embedding, LayerNorm, Linear
+from ..core.layers import Dropout, Embedding, LayerDrop, LayerNorm, Linear
 from ..core.module import Module
 from ..core.state import State
 from .config import PretrainedConfig
@@ -112,13 +112,15 @@ class OPTDecoder(Module):
         ends = config.do_layer_norm_before and not config._remove_final_layer_norm
         self.final_layer_norm = norm(config) if ends else None
         self.layers = [Block(config, layer) for layer in range(config.num_hidden_layers)]
+        self.layerdrop = LayerDrop(config.layerdrop)
 
     def __call__(self, x: Any, positions: np.ndarray, state: State) -> Any:
         if self.project_in is not None:
             x = self.project_in(x)
         x = x + self.embed_positions(positions + _OFFSET)
         for block in self.layers:
-            x = block(state.keep(x), state)
+            state.keep(x)
+            x = x if self.layerdrop.skips() else block(x, state)
         if self.final_layer_norm is not None:
             x = self.final_layer_norm(x)
         return state.keep(x if self.project_out is None else self.project_out(x))

@@ -42,6 +42,10 @@ class RobertaPreTrainedModel(PreTrainedModel):
 class RobertaModel(RobertaPreTrainedModel, BertModel):
     inputs = BertModel.inputs
 
+    def __init__(self, config: RobertaConfig, add_pooling_layer: bool = True):
+        super().__init__(config, add_pooling_layer)
+        self.embeddings.position_embeddings.padding_idx = config.pad_token_id
+
     def positions(self, state: State, x: Any, input_ids: Any, position_ids: Any) -> Any:
         return state.positions_of(x, input_ids, self.config.pad_token_id, position_ids)
 

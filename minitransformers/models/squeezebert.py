@@ -66,7 +66,7 @@ class ConvDropoutLayerNorm(Module):
     def __init__(self, config: SqueezeBertConfig, inputs: int, groups: int):
         self.conv1d = Convolution(inputs, config.hidden_size, 1, groups)
         self.layernorm = LayerNorm(config.hidden_size, 1e-12)
-        self.dropout = Dropout(config.hidden_dropout_prob)
+        self.dropout = Dropout(config.hidden_dropout_prob, order=(0, 2, 1))
 
     def __call__(self, x: Any, residual: Any) -> Any:
         return self.layernorm(self.dropout(self.conv1d(x)) + residual)

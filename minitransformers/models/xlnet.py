@@ -118,7 +118,7 @@ class XLNetRelativeAttention(Module):
         )
         self.seg_embed = placeholder(2, heads, config.d_head)
         self.layer_norm = LayerNorm(n, config.layer_norm_eps)
-        self.dropout = Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout, order=(1, 0, 2))
         self.layer, self.heads, self.scale = layer, heads, 1.0 / math.sqrt(config.d_head)
 
     def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
@@ -183,7 +183,7 @@ class XLNetFeedForward(Module):
         self.layer_norm = LayerNorm(config.d_model, config.layer_norm_eps)
         self.layer_1 = Linear(config.d_model, config.d_inner)
         self.layer_2 = Linear(config.d_inner, config.d_model)
-        self.dropout = Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout, order=(1, 0, 2))
         self.act = ops.activation(config.ff_activation)
 
     def __call__(self, x: Any) -> Any:
@@ -283,7 +283,7 @@ class XLNetModel(XLNetPreTrainedModel):
         self.mask_emb = placeholder(1, 1, config.d_model)
         self.word_embedding = Embedding(config.vocab_size, config.d_model)
         self.layer = [XLNetLayer(config, i) for i in range(config.n_layer)]
-        self.dropout = Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout, order=(1, 0, 2))
 
     def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
         return draw.normal(self.mask_emb.shape, std=std)
@@ -312,7 +312,9 @@ class XLNetModel(XLNetPreTrainedModel):
             attention_mask=attention_mask, input_mask=input_mask, perm_mask=perm_mask,
             target_mapping=target_mapping, token_type_ids=token_type_ids,
         )  # fmt: skip
-        outlook.distances = self.dropout(outlook.distances)
+        if self.training:  # each row of the batch drops its own
+            shape = (batch, *outlook.distances.shape[1:])
+            outlook.distances = self.dropout(np.broadcast_to(outlook.distances, shape))
         if use_mems is None:
             use_mems = self.config.use_mems_train if self.training else self.config.use_mems_eval
         state.mems = [] if use_mems else None

@@ -27,7 +27,8 @@ OPTIMISERS: dict[str, tuple[str, dict, dict]] = {
     "old adamw decay": ("OldAdamW", {"lr": 1e-2, "weight_decay": 0.1, "correct_bias": False}, {}),
     "adafactor": ("Adafactor", {}, {}),
     "adafactor warmup": ("Adafactor", {"warmup_init": True, "weight_decay": 0.1}, {}),
-    "adafactor lr": ("Adafactor", {"lr": 1e-2, "relative_step": False, "scale_parameter": False}, {}),
+    "adafactor lr": ("Adafactor", {"lr": 1e-2, "relative_step": False,
+                                   "scale_parameter": False}, {}),
     "adafactor beta1": ("Adafactor", {"lr": 1e-2, "relative_step": False, "beta1": 0.9,
                                       "clip_threshold": 0.5, "decay_rate": -0.7}, {}),
 }  # fmt: skip
