@@ -31,12 +31,13 @@ class Module:
     attributes and lists of Modules; there is no registration.
 
     buffers: its array attributes that are part of the checkpoint but never trained
-    packs: whether its `weight` may be kept in fewer bits, as a Packed
+    packs: "rows" or "columns" if its `weight` may be kept in fewer bits, as a Packed: which of the
+        two belong to one output
     """
 
     training = False
     buffers: ClassVar[tuple[str, ...]] = ()
-    packs: ClassVar[bool] = False
+    packs: ClassVar[str | None] = None
 
     if TYPE_CHECKING:  # children are found by name; subclasses are called with what they compute on
 

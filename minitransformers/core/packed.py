@@ -5,8 +5,8 @@ of 4-bit numbers is expanded tile by tile into a scratch that stays in the cache
 there: each weight is read from memory in its small form.
 
 A packed matrix stands where an array would, as the weight of a Linear, a Conv1D or an Embedding.
-It has the array's `shape`, `ndim`, `size` and `dtype` (that of the values it stands for), indexing
-by rows, and `np.asarray` expands it. It is never trained: a gradient passes through it only.
+It behaves as an array of the values it stands for; what is not a product with it or a row of it
+is computed with all of them expanded.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .blocks import over_blocks
 from .threads import parts, spread
 
 _TILE = 1 << 20  # weights expanded at a time: long enough a call to be worth sharing out
@@ -32,7 +33,7 @@ def _scratch_of(rows: int, width: int) -> np.ndarray:
     return have[: rows * width].reshape(rows, width)
 
 
-class Packed:
+class Packed(np.lib.mixins.NDArrayOperatorsMixin):
     """The base: knows products and tiles; a kind of packing knows how to expand rows.
 
     stored: the matrix in its small form, (rows, ...)
@@ -40,11 +41,11 @@ class Packed:
     transposed: whether the weight is the transpose of what is stored
     """
 
-    names: ClassVar[tuple[str, ...]] = ()  # of the arrays it is saved as, beside the stored one
+    names: ClassVar[tuple[str, ...]] = ()  # of its arrays beside `stored`
+    trainable: ClassVar[bool] = True
 
     dtype = np.dtype(np.float32)
     ndim = 2
-    __array_ufunc__ = None  # array @ packed comes here; NumPy's functions take np.asarray of it
 
     def __init__(self, stored: np.ndarray, width: int, transposed: bool = False):
         self.stored, self.width, self.transposed = stored, width, transposed
@@ -72,13 +73,17 @@ class Packed:
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """{suffix of the name: array} of everything that is stored, "" being the matrix"""
+        """{name: array} of everything that is stored, "" being the matrix"""
         return {"": self.stored} | {name: getattr(self, name) for name in self.names}
 
     @property
     def nbytes(self) -> int:
         """Bytes it takes as it is."""
         return sum(x.nbytes for x in self.arrays.values())
+
+    @property
+    def flags(self) -> Any:
+        return self.stored.flags
 
     @property
     def T(self) -> Packed:
@@ -89,17 +94,37 @@ class Packed:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def numpy(self) -> np.ndarray:
-        """The whole matrix in float32."""
-        out = np.empty((len(self.stored), self.width), np.float32)
-        self.expand(0, len(out), out)
-        scale = self.scale_of_rows(0, len(out))
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """Rows of what is stored, expanded. -> (stop - start, width) float32"""
+        out = np.empty((stop - start, self.width), np.float32)
+        self.expand(start, stop, out)
+        scale = self.scale_of_rows(start, stop)
         if scale is not None:
             out *= scale[:, None]
+        return out
+
+    def numpy(self) -> np.ndarray:
+        """The whole matrix in float32."""
+        out = self.rows(0, len(self.stored))
         return out.T if self.transposed else out
+
+    # as an array: what is not done better below is done with the expanded matrix
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.numpy().astype(dtype or np.float32, copy=False)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc is np.matmul and method == "__call__" and not kwargs:
+            x, weight = inputs
+            if isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype == np.float32:
+                return weight._product(x)
+        arrays = (x.numpy() if isinstance(x, Packed) else x for x in inputs)
+        return getattr(ufunc, method)(*arrays, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in ("stored", "width", "transposed"):
+            raise AttributeError(name)
+        return getattr(self.numpy(), name)
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Rows, expanded; any other index expands the whole matrix first."""
@@ -113,7 +138,7 @@ class Packed:
 
     # products
 
-    def __rmatmul__(self, x: np.ndarray) -> np.ndarray:
+    def _product(self, x: np.ndarray) -> np.ndarray:
         """x @ self. x: (n, shape[0]) -> (n, shape[1])"""
         return self._onto_rows(x) if self.transposed else self._along_rows(x)
 
@@ -205,16 +230,26 @@ class Int8(Packed):
     """
 
     names = ("scale",)
+    trainable = False
 
     def __init__(self, stored: np.ndarray, scale: np.ndarray, transposed: bool = False):
         super().__init__(stored, stored.shape[1], transposed)
         self.scale = scale
 
     @classmethod
-    def of(cls, matrix: np.ndarray) -> Int8:
+    def of(cls, matrix: np.ndarray | Packed) -> Int8:
         """Round each row to the 255 multiples of a step that reach its largest absolute value."""
-        scale = np.maximum(np.abs(matrix).max(1), np.float32(1e-30)) / np.float32(127)
-        return cls(np.rint(matrix / scale[:, None]).astype(np.int8), scale.astype(np.float32))
+        stored = np.empty(matrix.shape, np.int8)
+        scale = np.empty(len(matrix), np.float32)
+
+        def quantise(start: int, stop: int) -> None:
+            rows, steps = np.asarray(matrix[start:stop]), scale[start:stop]
+            np.divide(np.maximum(rows.max(1), -rows.min(1)), np.float32(127), out=steps)
+            np.maximum(steps, np.float32(1e-30), out=steps)
+            stored[start:stop] = np.rint(rows / steps[:, None])
+
+        over_blocks(quantise, len(stored), stored.shape[1])
+        return cls(stored, scale)
 
     def expand(self, start: int, stop: int, out: np.ndarray) -> None:
         np.copyto(out, self.stored[start:stop])
@@ -234,6 +269,7 @@ class Int4(Packed):
     """
 
     names = ("step", "least")
+    trainable = False
 
     def __init__(
         self, stored: np.ndarray, step: np.ndarray, least: np.ndarray, transposed: bool = False
@@ -251,19 +287,33 @@ class Int4(Packed):
         return None
 
     @classmethod
-    def of(cls, matrix: np.ndarray, group: int = 64) -> Int4:
-        """Round each group of a row to 16 equally spaced values from its least to its greatest."""
-        size = cls.group_of(matrix.shape[1], group)
+    def of(cls, matrix: np.ndarray | Packed, group: int = 64) -> Int4:
+        """Round each group of a row to 16 equally spaced values from its least to its greatest.
+
+        Raises ValueError where a row has no groups of 16 or more.
+        """
+        n, width = matrix.shape
+        size = cls.group_of(width, group)
         if size is None:
-            raise ValueError(f"rows of {matrix.shape[1]} elements have no groups of 16 or more")
-        groups = matrix.reshape(len(matrix), -1, size)
-        least = groups.min(-1)
-        step = np.maximum((groups.max(-1) - least) / np.float32(15), np.float32(1e-30))
-        values = np.rint((groups - least[..., None]) / step[..., None]).astype(np.uint8)
-        values = values.reshape(matrix.shape)
-        half = matrix.shape[1] // 2
-        kind = np.float16 if step.min() > 1e-4 and np.abs(least).max() < 6e4 else np.float32
-        return cls(values[:, :half] | values[:, half:] << 4, step.astype(kind), least.astype(kind))
+            raise ValueError(f"rows of {width} elements have no groups of 16 or more")
+        stored = np.empty((n, width // 2), np.uint8)
+        step, least = np.empty((2, n, width // size), np.float32)
+
+        def quantise(start: int, stop: int) -> None:
+            groups = np.asarray(matrix[start:stop]).reshape(stop - start, -1, size)
+            steps, lows = step[start:stop], least[start:stop]
+            groups.min(-1, out=lows)
+            np.subtract(groups.max(-1), lows, out=steps)
+            steps /= 15
+            np.maximum(steps, np.float32(1e-30), out=steps)
+            values = (groups - lows[..., None]) / steps[..., None]
+            values = np.rint(values, out=values).astype(np.uint8).reshape(stop - start, width)
+            stored[start:stop] = values[:, : width // 2] | values[:, width // 2 :] << 4
+
+        over_blocks(quantise, n, width)
+        if step.min() > 1e-4 and np.abs(least).max() < 6e4:
+            step, least = step.astype(np.float16), least.astype(np.float16)
+        return cls(stored, step, least)
 
     def expand(self, start: int, stop: int, out: np.ndarray) -> None:
         pairs, half = self.stored[start:stop], self.width // 2

@@ -72,8 +72,10 @@ def test_facts(kind, matrix):
     assert (packed.size, len(packed.T)) == (matrix.size, 256)
     assert packed.nbytes < 0.55 * matrix.nbytes
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(packed)), np.asarray(packed))
-    with pytest.raises(TypeError):
-        np.exp(packed)
+    np.testing.assert_array_equal(np.exp(packed), np.exp(np.asarray(packed)))
+    np.testing.assert_array_equal(packed - 1, np.asarray(packed) - 1)
+    assert packed.mean() == np.asarray(packed).mean()
+    assert not hasattr(packed, "no_such_attribute")
 
 
 def test_every_float16_is_expanded_exactly():

@@ -53,8 +53,8 @@ def _times_transpose(x: np.ndarray, weight: np.ndarray | Packed) -> np.ndarray:
 
 
 def _gradient_of_weight(weight: np.ndarray | Packed, x: np.ndarray, y: np.ndarray) -> Any:
-    """x^T y; none for a weight in packed form, which is not trained"""
-    return None if isinstance(weight, Packed) else _rows(x).T @ _rows(y)
+    """x^T y, unless it is a weight of integers, which is not trained"""
+    return _rows(x).T @ _rows(y) if getattr(weight, "trainable", True) else None
 
 
 @primitive
