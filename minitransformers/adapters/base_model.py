@@ -54,6 +54,8 @@ def base_of(name: str | os.PathLike, where: dict[str, Any]) -> Adapted | None:
 
 
 def _config_path(name: str | os.PathLike, where: dict[str, Any]) -> str | None:
+    if os.path.isfile(name):  # a GGUF file, which stands for itself
+        return None
     try:
         resolve = hub.resolve(name, **where)
         if not os.path.isdir(name) and not resolve.force_download:
