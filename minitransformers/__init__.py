@@ -468,6 +468,14 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "Qwen2ForTokenClassification",
         "Qwen2Model",
     ),
+    "models.prophetnet": (
+        "ProphetNetConfig",
+        "ProphetNetDecoder",
+        "ProphetNetEncoder",
+        "ProphetNetForCausalLM",
+        "ProphetNetForConditionalGeneration",
+        "ProphetNetModel",
+    ),
     "models.qwen3": (
         "Qwen3Config",
         "Qwen3ForCausalLM",

@@ -1,4 +1,4 @@
-"""Every head of the models that predict by streams of their own; like model_cases.py."""
+"""Every head of XLNet, which reads in permuted order; like model_cases.py."""
 
 from __future__ import annotations
 

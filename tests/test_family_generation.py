@@ -47,6 +47,8 @@ MODELS = {
     "Phi3ForCausalLM": "phi3",
     "PhiForCausalLM": "phi",
     "Qwen2ForCausalLM": "qwen2",
+    "ProphetNetForCausalLM": "prophetnet",
+    "ProphetNetForConditionalGeneration": "prophetnet",
     "Qwen3ForCausalLM": "qwen3",
     "RobertaForCausalLM": "roberta",
     "SmolLM3ForCausalLM": "smollm3",
@@ -80,7 +82,8 @@ def fields_of(name: str, kind: str) -> dict[str, Any]:
 
 def inputs_of(config: Any) -> dict[str, np.ndarray]:
     """A batch padded on the left."""
-    if config.model_type in ("openai-gpt", "xlnet"):  # whose mask the reference forgets here
+    forgetful = config.model_type == "prophetnet" and not config.is_encoder_decoder
+    if forgetful or config.model_type in ("openai-gpt", "xlnet"):  # the reference forgets the mask
         return {"input_ids": IDS}
     pad = 0 if config.pad_token_id is None else config.pad_token_id
     return {"input_ids": np.where(MASK == 0, pad, IDS), "attention_mask": MASK}

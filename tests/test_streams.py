@@ -9,7 +9,17 @@ import pytest
 from tiny import CONFIGS, fill
 
 import minitransformers
-from minitransformers import XLNetConfig, XLNetForQuestionAnswering, XLNetLMHeadModel, XLNetModel
+from minitransformers import (
+    ProphetNetConfig,
+    ProphetNetDecoder,
+    ProphetNetForCausalLM,
+    ProphetNetForConditionalGeneration,
+    ProphetNetModel,
+    XLNetConfig,
+    XLNetForQuestionAnswering,
+    XLNetLMHeadModel,
+    XLNetModel,
+)
 
 IDS = np.array([[5, 6, 7, 8, 9, 2], [3, 4, 11, 12, 13, 2]])
 
@@ -118,3 +128,86 @@ def test_auto_classes_know_xlnet(task: str) -> None:
     config = XLNetConfig(**CONFIGS["xlnet"])
     auto = getattr(minitransformers, f"AutoModelFor{task}")
     assert type(auto.from_config(config)) is XLNetLMHeadModel
+
+
+def prophetnet(kind: Any = ProphetNetForConditionalGeneration, seed: int = 0, **fields: Any) -> Any:
+    return fill(kind(ProphetNetConfig(**(CONFIGS["prophetnet"] | fields))), seed)
+
+
+@pytest.mark.parametrize("kind", [ProphetNetForConditionalGeneration, ProphetNetForCausalLM])
+@pytest.mark.parametrize("chunks", [(2, 3), (5,), (4, 1)])
+def test_prophetnet_goes_on_alike_at_every_chunking(kind: Any, chunks: tuple) -> None:
+    model = prophetnet(kind)
+
+    def run(*chunks: int) -> np.ndarray:
+        past, at, got = None, 0, []
+        for n in chunks:
+            new = {"input_ids": IDS[:, at : at + n]}
+            if kind is ProphetNetForConditionalGeneration:
+                new = {"input_ids": IDS, "decoder_input_ids": new["input_ids"]}
+            out = model(**new, past_key_values=past)
+            past, at = out.past_key_values, at + n
+            got.append(out.logits)
+        return np.concatenate(got, axis=1)
+
+    np.testing.assert_allclose(run(1, *chunks), run(1, 1, 1, 1, 1, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("chunks", [(1, 1, 1), (3,)])
+def test_prophetnet_remembers_what_is_padding(chunks: tuple) -> None:
+    model = prophetnet(ProphetNetDecoder)
+    mask = np.array([[0, 0, 1, 1, 1, 1], [1] * 6])
+    full = model(IDS, attention_mask=mask).last_hidden_state
+    past, at = model(IDS[:, :3], attention_mask=mask[:, :3]).past_key_values, 3
+    for n in chunks:
+        new = {"input_ids": IDS[:, at : at + n], "attention_mask": mask[:, : at + n]}
+        out = model(**new, past_key_values=past)
+        np.testing.assert_allclose(out.last_hidden_state, full[:, at : at + n], atol=1e-5)
+        past, at = out.past_key_values, at + n
+
+
+def test_prophetnet_drafts_are_checked_as_if_decoded_one_by_one() -> None:
+    model = prophetnet(seed=1)
+    greedy = model.generate(IDS[:1], max_new_tokens=12)
+    drafted = model.generate(IDS[:1], max_new_tokens=12, assistant_model=prophetnet(seed=1))
+    assert drafted.tolist() == greedy.tolist()
+
+
+def test_prophetnet_loss_is_the_mean_of_its_streams() -> None:
+    model, labels = prophetnet(ngram=3), np.where(IDS == 13, -100, IDS)
+    out = model(IDS, labels=labels)
+    logits = np.concatenate([out.logits[:, None], out.logits_ngram], axis=1)
+    assert logits.shape == (2, 3, 6, 37)
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    picked = np.take_along_axis(p, np.maximum(labels, 0)[:, None, :, None].repeat(3, 1), -1)[..., 0]
+    expected = -np.log(picked)[(labels != -100)[:, None].repeat(3, 1)].mean()
+    assert float(out.loss) == pytest.approx(expected, rel=1e-5)
+    model.config.disable_ngram_loss = True
+    first = -np.log(picked[:, 0])[labels != -100].mean()
+    assert float(model(IDS, labels=labels).loss) == pytest.approx(first, rel=1e-5)
+    assert "past_key_values" in out
+
+
+def test_prophetnet_refuses_what_cannot_work() -> None:
+    model = prophetnet(ProphetNetModel)
+    with pytest.raises(ValueError, match=r"masks of shape \(batch, 3\), not \(2, 3, 3\)"):
+        model(IDS, decoder_input_ids=IDS[:, :3], decoder_attention_mask=np.ones((2, 3, 3)))
+    with pytest.raises(ValueError, match=r"either decoder_input_ids or decoder_inputs_embeds"):
+        model(IDS)
+    with pytest.raises(ValueError, match="short enough for its positions"):
+        model(IDS, decoder_input_ids=np.full((2, 24), 3))
+    with pytest.raises(NotImplementedError, match="num_encoder_layers and num_decoder_layers"):
+        prophetnet(num_hidden_layers=3)
+    assert model.config.num_hidden_layers == 5
+
+
+def test_prophetnet_shares_its_table() -> None:
+    model = prophetnet()
+    table = model.get_input_embeddings().weight
+    inner = model.prophetnet
+    assert all(
+        part.word_embeddings.weight is table for part in (inner, inner.encoder, inner.decoder)
+    )
+    assert model.lm_head.weight is table
+    untied = prophetnet(tie_word_embeddings=False)
+    assert untied.lm_head.weight is not untied.get_input_embeddings().weight

@@ -214,6 +214,16 @@ CONFIGS["encoder-decoder"] = dict(
     decoder=CONFIGS["gpt2"] | {"model_type": "gpt2", "n_embd": 9, "add_cross_attention": True,
                                "is_decoder": True},
     "xlnet": dict(
+    "prophetnet": dict(
+        vocab_size=37, hidden_size=12, num_encoder_layers=2, num_decoder_layers=3,
+        num_encoder_attention_heads=3, num_decoder_attention_heads=2, encoder_ffn_dim=20,
+        decoder_ffn_dim=16, max_position_embeddings=24, num_buckets=8, relative_max_distance=16,
+        decoder_start_token_id=1,
+    ),
+    "xlnet": dict(
+        vocab_size=37, d_model=12, n_layer=2, n_head=3, d_inner=20, start_n_top=2, end_n_top=3,
+        pad_token_id=0,
+    ),
         vocab_size=37, d_model=12, n_layer=2, n_head=3, d_inner=20, start_n_top=2, end_n_top=3,
         pad_token_id=0,
     ),

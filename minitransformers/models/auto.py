@@ -397,6 +397,12 @@ MODELS: dict[str, dict[str, str]] = {
         "token-classification": "Qwen2ForTokenClassification",
         "question-answering": "Qwen2ForQuestionAnswering",
     },
+    "prophetnet": {
+        "config": "ProphetNetConfig",
+        "base": "ProphetNetModel",
+        "causal-lm": "ProphetNetForCausalLM",
+        "seq2seq-lm": "ProphetNetForConditionalGeneration",
+    },
     "qwen3": {
         "config": "Qwen3Config",
         "base": "Qwen3Model",

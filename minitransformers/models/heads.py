@@ -29,11 +29,10 @@ from .outputs import (
 # losses
 
 
-def token_loss(logits: Any, labels: np.ndarray) -> Any:
+def token_loss(logits: Any, labels: np.ndarray, smoothing: float = 0.0) -> Any:
     """Cross entropy of each position. logits: (..., classes); labels: (...), -100 ignored -> ()"""
-    return ops.cross_entropy(
-        ops.reshape(logits, shape=(-1, logits.shape[-1])), labels=labels.reshape(-1)
-    )
+    rows = ops.reshape(logits, shape=(-1, logits.shape[-1]))
+    return ops.cross_entropy(rows, labels=labels.reshape(-1), smoothing=smoothing)
 
 
 def next_token_loss(logits: Any, labels: np.ndarray) -> Any:

@@ -80,6 +80,11 @@ CASES: dict[str, tuple[Any, tuple, dict]] = {
     "getitem by slices": (ops.getitem, (normal(4, 5),), {"index": (slice(1, 3), slice(None, -1))}),
     "getitem by arrays": (ops.getitem, (normal(4, 5),), {"index": (np.array([0, 2, 2]), 1)}),
     "cross_entropy": (ops.cross_entropy, (normal(4, 5),), {"labels": LABELS}),
+    "cross_entropy smoothed": (
+        ops.cross_entropy,
+        (normal(4, 5),),
+        {"labels": LABELS, "smoothing": 0.2},
+    ),
     "mse": (ops.mse, (normal(4, 5),), {"target": normal(4, 5)}),
     "bce_with_logits": (ops.bce_with_logits, (normal(4, 5),), {"target": R.random((4, 5))}),
 }

@@ -10,10 +10,11 @@ IGNORED = -100  # the label of positions that have none
 
 
 @primitive
-def cross_entropy(logits, *, labels, ignore_index=IGNORED):
+def cross_entropy(logits, *, labels, ignore_index=IGNORED, smoothing=0.0):
     """The mean of -log softmax(logits)[label] over labels other than ignore_index.
 
     logits: (rows, classes); labels: (rows,) integers -> () ; NaN if every label is ignored
+    smoothing: the part of each label that is spread over all classes (Szegedy et al., 2016)
     Raises ValueError for a label outside the classes.
     """
     counted = np.flatnonzero(labels != ignore_index)
@@ -28,18 +29,21 @@ def cross_entropy(logits, *, labels, ignore_index=IGNORED):
     rows = logits if counted.size == len(labels) else logits[counted]
     shifted = rows - rows.max(-1, keepdims=True)
     picked = shifted[np.arange(len(chosen)), chosen]
+    if smoothing:
+        picked = (1.0 - smoothing) * picked + smoothing * shifted.mean(-1)
     log_sum = np.log(np.exp(shifted, out=shifted).sum(-1))
     loss = (log_sum - picked).sum() / rows.dtype.type(chosen.size or np.nan)
-    return np.asarray(loss, logits.dtype), (logits, counted, chosen)
+    return np.asarray(loss, logits.dtype), (logits, counted, chosen, smoothing)
 
 
 @cross_entropy.defvjp
 def _(saved, g):
-    logits, counted, chosen = saved
+    logits, counted, chosen, smoothing = saved
     rows = logits[counted]
     p = np.exp(rows - rows.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
-    p[np.arange(len(chosen)), chosen] -= 1.0
+    p[np.arange(len(chosen)), chosen] -= 1.0 - smoothing
+    p -= smoothing / p.shape[-1]
     p *= g / max(chosen.size, 1)
     out = np.zeros_like(logits)
     out[counted] = p
