@@ -5,6 +5,7 @@ Names of tensors are the package's own tables, so that ours are held against the
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,11 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
             original_max_position_embeddings=8192,
         ),
     )),
+    # wide enough for the types whose blocks are of 256 numbers
+    "llama-wide": ("llama", "llama", TOKENS | dict(
+        vocab_size=40, hidden_size=256, intermediate_size=256, num_hidden_layers=1, head_dim=32,
+        num_attention_heads=8, num_key_value_heads=4, max_position_embeddings=48,
+    )),
     "mistral": ("llama", "mistral", SIZES | TOKENS | dict(head_dim=8)),
     "mixtral": ("llama", "mixtral", SIZES | TOKENS | dict(num_local_experts=3)),
     "qwen2": ("qwen2", "qwen2", SIZES | TOKENS | dict(rope_theta=1e6)),
@@ -42,7 +48,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         rope_type="yarn", factor=4.0, original_max_position_embeddings=12,
     ))),
     "qwen3": ("qwen3", "qwen3", SIZES | TOKENS | dict(head_dim=16, tie_word_embeddings=True)),
-    "smollm3": ("smollm3", "smollm3", SIZES | TOKENS | dict(num_hidden_layers=4)),
+    "smollm3": ("smollm3", "smollm3", SIZES | TOKENS | dict(num_hidden_layers=4, pad_token_id=0)),
     "olmo2": ("olmo2", "olmo2", SIZES | TOKENS),
     "gemma": ("gemma", "gemma", SIZES | TOKENS | dict(head_dim=16)),
     "gemma2": ("gemma2", "gemma2", SIZES | TOKENS | dict(
@@ -53,9 +59,11 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         rope_scaling=dict(rope_type="linear", factor=8.0),
     )),
     "phi2": ("phi2", "phi", EQUAL | TOKENS),
-    "phi3": ("phi3", "phi3", SIZES | TOKENS | dict(original_max_position_embeddings=48)),
+    "phi3": ("phi3", "phi3", SIZES | TOKENS | dict(
+        original_max_position_embeddings=48, pad_token_id=0,
+    )),
     "phi3-long": ("phi3", "phi3", SIZES | TOKENS | dict(
-        original_max_position_embeddings=16, rope_scaling=dict(
+        original_max_position_embeddings=16, pad_token_id=0, rope_scaling=dict(
             type="longrope", short_factor=[1.0, 1.25, 1.5, 2.0], long_factor=[1.5, 2.0, 3.0, 4.0],
         ),
     )),
@@ -64,6 +72,8 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         use_qkv_bias=True, qk_layernorm=True, use_parallel_residual=True, partial_rotary_factor=0.5,
     )),
     "gpt2": ("gpt2", "gpt2", WIDE | TOKENS),
+    # the reference knows no other number of positions
+    "gpt2-1024": ("gpt2", "gpt2", WIDE | TOKENS | dict(n_positions=1024, n_ctx=1024)),
     "starcoder": ("starcoder", "gpt_bigcode", WIDE | TOKENS),
     "gptneox": ("gptneox", "gpt_neox", BERT | TOKENS),
     "bloom": ("bloom", "bloom", TOKENS | dict(vocab_size=40, hidden_size=32, n_layer=2, n_head=4)),
@@ -92,6 +102,14 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }  # fmt: skip
 TASKS = ("seq2seq-lm", "causal-lm")
 
+# What the reference reads too: case and type of the matrices.
+REFERENCE_CASES = [
+    (case, kind)
+    for case in ("llama", "mistral", "qwen2", "phi3", "bloom", "falcon-7b", "stablelm", "gpt2-1024")
+    for kind in ("F32", "F16", "Q8_0")
+]
+REFERENCE_CASES += [("llama-wide", kind.name) for kind in gguf.quants._type_traits]
+
 
 def model_of(case: str) -> Any:
     """Our model of a case, with weights that follow from their names."""
@@ -113,10 +131,10 @@ def write_model(path: Path, case: str, kind: str = "F32", **more: Any) -> Path:
     for key, value in more.items():
         writer.add_key_value(key, value, gguf.GGUFValueType.get_type(value))
     for name, x in dict(_tensors(architecture, model)).items():
-        if kind == "F32" or x.ndim < 2 or x.shape[-1] % 32:
+        chosen = gguf.GGMLQuantizationType[kind]
+        if kind == "F32" or x.ndim < 2 or x.shape[-1] % gguf.GGML_QUANT_SIZES[chosen][0]:
             writer.add_tensor(name, np.ascontiguousarray(x))
         else:
-            chosen = gguf.GGMLQuantizationType[kind]
             writer.add_tensor(name, quantized(x, chosen), raw_dtype=chosen)
     for step in ("header_to_file", "kv_data_to_file", "tensors_to_file"):
         getattr(writer, f"write_{step}")()
@@ -194,10 +212,10 @@ def _add_tokens(writer: gguf.GGUFWriter, case: str, config: Any) -> None:
     """Tokens of one letter, with a template; RoBERTa is told from BERT by the kind alone."""
     kinds = {"bert": "bert", "t5": "t5", "flan-t5": "t5"}
     writer.add_tokenizer_model(kinds.get(case, "gpt2"))
-    letters = [chr(97 + i) for i in range(26)] + [chr(65 + i) for i in range(11)]
-    tokens = ["<unk>", "<s>", "</s>", *letters]
+    letters = [chr(97 + i) for i in range(26)] + [chr(65 + i) for i in range(10)]
+    tokens = ["<unk>", "<s>", "</s>", *letters, "ab"]
     writer.add_token_list(tokens)
-    writer.add_token_types([3, 3, 3, *[1] * len(letters)])
+    writer.add_token_types([3, 3, 3, *[1] * (len(letters) + 1)])
     writer.add_token_merges(["a b"])
     writer.add_chat_template("{{ messages[0].content }}")
     for role in ("bos", "eos", "pad"):
@@ -276,3 +294,12 @@ def _llama3_factors(config: Any) -> np.ndarray:
             smooth = (trained / length - low) / (high - low)
             out.append(1 / ((1 - smooth) / scaling["factor"] + smooth))
     return np.float32(out)
+
+
+def digest(weights: dict[str, np.ndarray]) -> str:
+    """One number for names, shapes and bytes of all weights."""
+    found = hashlib.sha256()
+    for name in sorted(weights):
+        x = np.ascontiguousarray(weights[name])
+        found.update(f"{name} {x.shape} {x.dtype}".encode() + x.tobytes())
+    return found.hexdigest()[:16]

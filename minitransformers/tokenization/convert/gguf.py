@@ -116,7 +116,7 @@ def _set_bos_eos(tokenizer: Tokenizer, ggml: dict[str, Any], options: dict[str, 
 
 
 def _byte_bpe(ggml: dict[str, Any]) -> Tokenizer:
-    merges = [tuple(merge.split(" ")) for merge in ggml["merges"]]
+    merges = [tuple(merge.split(" ")) for merge in ggml.get("merges", [])]
     vocabulary = {token: index for index, token in enumerate(ggml["tokens"])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     pre = ggml.get("pre", "default")
