@@ -1,4 +1,4 @@
-"""Every head of BigBird, by blocks and with full attention; like model_cases.py."""
+"""Every head of BigBird, by blocks and with full attention, and of BigBird-Pegasus."""
 
 from __future__ import annotations
 
@@ -50,6 +50,15 @@ def heads(fields: dict, how: str) -> dict[str, tuple]:
     }  # fmt: skip
 
 
+def pegasus(name: str, how: str = "block_sparse", **given: Any) -> tuple:
+    fields = CONFIGS["bigbird_pegasus"] | {"attention_type": how}
+    ids = np.where(RIGHT == 0, 0, IDS)
+    ids[:, 3] = 2  # the end, by which a text is classified
+    ids[:, 4:][ids[:, 4:] == 2] = 5
+    return (f"BigBirdPegasus{name}", fields,
+            {"input_ids": ids, "attention_mask": RIGHT} | LOGITS | given)  # fmt: skip
+
+
 CASES: dict[str, tuple[str, dict, dict]] = {
     "BigBirdModel": case("BigBirdModel", SPARSE),
     "BigBirdModel right": case("BigBirdModel", SPARSE, RIGHT),
@@ -81,4 +90,17 @@ CASES: dict[str, tuple[str, dict, dict]] = {
         encoder_attention_mask=SOURCE_MASK, use_cache=False),
     "BigBirdForCausalLM without a source": head("BigBirdForCausalLM", CROSSED, use_cache=False,
                                                 output_attentions=False),
+    "BigBirdPegasusModel": case(
+        "BigBirdPegasusModel", pegasus("Model")[1], HOLES, decoder_input_ids=IDS[:, 2:5]),
+    "BigBirdPegasusModel full": pegasus("Model", "original_full", head_mask=HEADS),
+    # whose mask the reference forgets
+    "BigBirdPegasusModel too short for blocks": pegasus(
+        "Model", input_ids=IDS[:, :9], attention_mask=RIGHT[:, :9], head_mask=HEADS),
+    "BigBirdPegasusForConditionalGeneration": pegasus(
+        "ForConditionalGeneration", labels=IDS[:, 3:8]),
+    "BigBirdPegasusForSequenceClassification": pegasus(
+        "ForSequenceClassification", labels=FEW % 2),
+    "BigBirdPegasusForQuestionAnswering": pegasus(
+        "ForQuestionAnswering", start_positions=STARTS, end_positions=ENDS + 5),
+    "BigBirdPegasusForCausalLM": pegasus("ForCausalLM", labels=IDS),
 }  # fmt: skip

@@ -203,17 +203,17 @@ CONFIGS: dict[str, dict] = {
         intermediate_size=20, max_position_embeddings=24, attention_type="original_full",
         block_size=2, num_random_blocks=1, sep_token_id=2,
     ),
+    "bigbird_pegasus": dict(
+        vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
+        decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16,
+        max_position_embeddings=24, attention_type="original_full", block_size=2,
+        num_random_blocks=1, eos_token_id=2,
+    ),
     "led": dict(
         vocab_size=37, d_model=12, encoder_layers=2, decoder_layers=3, encoder_attention_heads=3,
         decoder_attention_heads=2, encoder_ffn_dim=20, decoder_ffn_dim=16, attention_window=4,
         max_encoder_position_embeddings=24, max_decoder_position_embeddings=20,
     ),
-}  # fmt: skip
-CONFIGS["encoder-decoder"] = dict(
-    encoder=CONFIGS["bert"] | {"model_type": "bert"},
-    decoder=CONFIGS["gpt2"] | {"model_type": "gpt2", "n_embd": 9, "add_cross_attention": True,
-                               "is_decoder": True},
-    "xlnet": dict(
     "prophetnet": dict(
         vocab_size=37, hidden_size=12, num_encoder_layers=2, num_decoder_layers=3,
         num_encoder_attention_heads=3, num_decoder_attention_heads=2, encoder_ffn_dim=20,
@@ -224,9 +224,11 @@ CONFIGS["encoder-decoder"] = dict(
         vocab_size=37, d_model=12, n_layer=2, n_head=3, d_inner=20, start_n_top=2, end_n_top=3,
         pad_token_id=0,
     ),
-        vocab_size=37, d_model=12, n_layer=2, n_head=3, d_inner=20, start_n_top=2, end_n_top=3,
-        pad_token_id=0,
-    ),
+}  # fmt: skip
+CONFIGS["encoder-decoder"] = dict(
+    encoder=CONFIGS["bert"] | {"model_type": "bert"},
+    decoder=CONFIGS["gpt2"] | {"model_type": "gpt2", "n_embd": 9, "add_cross_attention": True,
+                               "is_decoder": True},
     pad_token_id=0, decoder_start_token_id=1, eos_token_id=2,
 )  # fmt: skip
 

@@ -58,6 +58,14 @@ MODELS: dict[str, dict[str, str]] = {
         "question-answering": "BigBirdForQuestionAnswering",
         "text-encoding": "BigBirdModel",
     },
+    "bigbird_pegasus": {
+        "config": "BigBirdPegasusConfig",
+        "base": "BigBirdPegasusModel",
+        "causal-lm": "BigBirdPegasusForCausalLM",
+        "seq2seq-lm": "BigBirdPegasusForConditionalGeneration",
+        "sequence-classification": "BigBirdPegasusForSequenceClassification",
+        "question-answering": "BigBirdPegasusForQuestionAnswering",
+    },
     "blenderbot": {
         "config": "BlenderbotConfig",
         "base": "BlenderbotModel",
@@ -389,6 +397,12 @@ MODELS: dict[str, dict[str, str]] = {
         "sequence-classification": "Phi3ForSequenceClassification",
         "token-classification": "Phi3ForTokenClassification",
     },
+    "prophetnet": {
+        "config": "ProphetNetConfig",
+        "base": "ProphetNetModel",
+        "causal-lm": "ProphetNetForCausalLM",
+        "seq2seq-lm": "ProphetNetForConditionalGeneration",
+    },
     "qwen2": {
         "config": "Qwen2Config",
         "base": "Qwen2Model",
@@ -396,12 +410,6 @@ MODELS: dict[str, dict[str, str]] = {
         "sequence-classification": "Qwen2ForSequenceClassification",
         "token-classification": "Qwen2ForTokenClassification",
         "question-answering": "Qwen2ForQuestionAnswering",
-    },
-    "prophetnet": {
-        "config": "ProphetNetConfig",
-        "base": "ProphetNetModel",
-        "causal-lm": "ProphetNetForCausalLM",
-        "seq2seq-lm": "ProphetNetForConditionalGeneration",
     },
     "qwen3": {
         "config": "Qwen3Config",
@@ -480,6 +488,16 @@ MODELS: dict[str, dict[str, str]] = {
         "question-answering": "XLMRobertaForQuestionAnswering",
         "text-encoding": "XLMRobertaModel",
     },
+    "xlnet": {
+        "config": "XLNetConfig",
+        "base": "XLNetModel",
+        "pretraining": "XLNetLMHeadModel",
+        "causal-lm": "XLNetLMHeadModel",
+        "sequence-classification": "XLNetForSequenceClassification",
+        "multiple-choice": "XLNetForMultipleChoice",
+        "token-classification": "XLNetForTokenClassification",
+        "question-answering": "XLNetForQuestionAnsweringSimple",
+    },
 }
 
 _registered_configs: dict[str, type[PretrainedConfig]] = {}
@@ -492,16 +510,6 @@ def _load(model_type: str, class_name: str) -> Any:
 
 
 def config_class(model_type: str) -> type[PretrainedConfig]:
-    "xlnet": {
-        "config": "XLNetConfig",
-        "base": "XLNetModel",
-        "pretraining": "XLNetLMHeadModel",
-        "causal-lm": "XLNetLMHeadModel",
-        "sequence-classification": "XLNetForSequenceClassification",
-        "multiple-choice": "XLNetForMultipleChoice",
-        "token-classification": "XLNetForTokenClassification",
-        "question-answering": "XLNetForQuestionAnsweringSimple",
-    },
     """The configuration class of an architecture. Raises ValueError if it is unknown."""
     if model_type in _registered_configs:
         return _registered_configs[model_type]

@@ -163,11 +163,57 @@ class BigBirdPreTrainedModel(PreTrainedModel):
         return self.config.is_decoder
 
 
-class BigBirdModel(BigBirdPreTrainedModel):
-    """An input too short for blocks, of at most (5 + 2 * num_random_blocks) * block_size tokens,
-    turns the model to full attention for good, as it does the reference's; `set_attention_type`
-    turns it back. Where it attends by blocks, hidden_states and attentions are of whole blocks.
+class AttendsByBlocks(Module):
+    """An encoder that attends by blocks or to every token, as its `attention_type` says.
+
+    An input too short for blocks, of at most (5 + 2 * num_random_blocks) * block_size tokens, turns
+    it to full attention for good, as it does the reference's; `set_attention_type` turns it back.
     """
+
+    config: Any
+    attention_type: str
+
+    def set_attention_type(self, value: str) -> None:
+        """Attend by blocks ("block_sparse") or to every token ("original_full") from now on.
+
+        Raises ValueError for another type.
+        """
+        if value not in ATTENTION_TYPES:
+            raise ValueError(f"attention_type {value!r} is none of {', '.join(ATTENTION_TYPES)}")
+        self.attention_type = value
+
+    def by_blocks(self, seq: int) -> bool:
+        """Whether to attend by blocks. Turns to full attention if the input is too short."""
+        config = self.config
+        least = (5 + 2 * config.num_random_blocks) * config.block_size
+        if self.attention_type == "block_sparse" and seq <= least:
+            warning_once(
+                f"Attention type 'block_sparse' is not possible for {seq} tokens: with block_size "
+                f"{config.block_size} and num_random_blocks {config.num_random_blocks} it takes "
+                f"more than {least}. Changing attention type to 'original_full'..."
+            )
+            self.set_attention_type("original_full")
+        return self.attention_type == "block_sparse"
+
+    def look_by_blocks(self, state: State, x: Any, seq: int, attention_mask: Any) -> None:
+        """Let each block of x see some others. seq: how many positions are not filled up"""
+        shown = np.arange(x.shape[1]) < seq
+        mask = Mask.of(attention_mask, seq, seq)
+        if mask.allowed is not None:
+            raise ValueError(
+                f"attention_mask has shape {mask.allowed.shape}, but attention by blocks takes "
+                f'(batch, {seq}) only: see set_attention_type("original_full")'
+            )
+        shown = np.broadcast_to(shown, x.shape[:2]).copy()
+        if mask.padding is not None:
+            shown[:, :seq] = mask.padding
+        copies = 1 if self.training else 1 + self.config.num_random_blocks
+        state.sight = Blocks(shown, self.config.block_size, copies)
+        state.cache = None  # each block sees some that come after it
+
+
+class BigBirdModel(AttendsByBlocks, BigBirdPreTrainedModel):
+    """Where it attends by blocks, hidden_states and attentions are those of whole blocks."""
 
     output_class = BaseModelOutputWithPoolingAndCrossAttentions
     inputs = (*BigBirdPreTrainedModel.inputs, "encoder_hidden_states", "encoder_attention_mask")
@@ -183,15 +229,6 @@ class BigBirdModel(BigBirdPreTrainedModel):
         self.set_attention_type(config.attention_type)
         if crosses:
             self.set_attention_type("original_full")
-
-    def set_attention_type(self, value: str) -> None:
-        """Attend by blocks ("block_sparse") or to every token ("original_full") from now on.
-
-        Raises ValueError for another type.
-        """
-        if value not in ATTENTION_TYPES:
-            raise ValueError(f"attention_type {value!r} is none of {', '.join(ATTENTION_TYPES)}")
-        self.attention_type = value
 
     def forward(
         self,
@@ -222,19 +259,6 @@ class BigBirdModel(BigBirdPreTrainedModel):
         pooled = None if self.pooler is None else ops.tanh(self.pooler(x[:, 0]))
         return {"last_hidden_state": x[:, :seq], "pooler_output": pooled}
 
-    def by_blocks(self, seq: int) -> bool:
-        """Whether to attend by blocks. Turns to full attention if the input is too short."""
-        config = self.config
-        least = (5 + 2 * config.num_random_blocks) * config.block_size
-        if self.attention_type == "block_sparse" and seq <= least:
-            warning_once(
-                f"Attention type 'block_sparse' is not possible for {seq} tokens: with block_size "
-                f"{config.block_size} and num_random_blocks {config.num_random_blocks} it takes "
-                f"more than {least}. Changing attention type to 'original_full'..."
-            )
-            self.set_attention_type("original_full")
-        return self.attention_type == "block_sparse"
-
     def fill_up(self, x: Any, token_type_ids: Any, position_ids: Any, embedded: bool) -> tuple:
         """Append padding up to a whole block.
 
@@ -254,22 +278,6 @@ class BigBirdModel(BigBirdPreTrainedModel):
         if position_ids is not None:
             position_ids = np.pad(np.atleast_2d(position_ids), right, constant_values=pad)
         return ops.concatenate(x, padding, axis=1), token_type_ids, position_ids
-
-    def look_by_blocks(self, state: State, x: Any, seq: int, attention_mask: Any) -> None:
-        """Let each block of x see some others. seq: how many positions are not filled up"""
-        shown = np.arange(x.shape[1]) < seq
-        mask = Mask.of(attention_mask, seq, seq)
-        if mask.allowed is not None:
-            raise ValueError(
-                f"attention_mask has shape {mask.allowed.shape}, but attention by blocks takes "
-                f'(batch, {seq}) only: see set_attention_type("original_full")'
-            )
-        shown = np.broadcast_to(shown, x.shape[:2]).copy()
-        if mask.padding is not None:
-            shown[:, :seq] = mask.padding
-        copies = 1 if self.training else 1 + self.config.num_random_blocks
-        state.sight = Blocks(shown, self.config.block_size, copies)
-        state.cache = None  # each block sees some that come after it
 
 
 class BigBirdForPreTrainingOutput(ModelOutput):
