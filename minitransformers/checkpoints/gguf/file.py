@@ -107,13 +107,20 @@ class ChangedTensor:
     """A tensor which a model wants otherwise than its file has it: permuted, transposed, shifted.
 
     shape: the axes of what `change` returns
-    change: from the stored values, float32, to those the model takes
+    change: from the stored values to those the model takes
+    dtype: the stored type where that is a float and `change` only moves numbers, else "F32"
     """
 
     source: GGUFTensor
     shape: tuple[int, ...]
     change: Callable[[np.ndarray], np.ndarray]
     dtype: str = "F32"
+
+    @property
+    def data(self) -> np.ndarray:
+        """The changed values as bits of `dtype`, as `StoredTensor` has them."""
+        plain = isinstance(self.source, StoredTensor) and self.source.dtype == self.dtype
+        return np.ascontiguousarray(self.change(self.source.data)) if plain else self.numpy()
 
     def numpy(self, dtype: DTypeLike | None = None) -> np.ndarray:
         """Return the changed values as float32, or as `dtype`."""

@@ -7,17 +7,26 @@ fit the fields raises ValueError.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..safetensors import StoredTensor
 from .file import ChangedTensor, GGUFTensor
 
 Fields = dict[str, Any]
 
 
+def _moved(
+    tensor: GGUFTensor, shape: tuple[int, ...], change: Callable[[np.ndarray], np.ndarray]
+) -> GGUFTensor:
+    dtype = tensor.dtype if isinstance(tensor, StoredTensor) else "F32"
+    return ChangedTensor(tensor, shape, change, dtype)
+
+
 def _reordered(tensor: GGUFTensor, order: np.ndarray) -> GGUFTensor:
-    return ChangedTensor(tensor, tensor.shape, lambda x: x[order])
+    return _moved(tensor, tensor.shape, lambda x: x[order])
 
 
 def _halves(tensor: GGUFTensor, heads: int) -> GGUFTensor:
@@ -51,7 +60,7 @@ def by_group(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
 
 
 def transposed(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
-    return ChangedTensor(tensor, tensor.shape[::-1], np.transpose)
+    return _moved(tensor, tensor.shape[::-1], np.transpose)
 
 
 def less_one(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
@@ -65,6 +74,4 @@ def after_padding(tensor: GGUFTensor, config: Fields) -> GGUFTensor:
         return tensor
     missing = config["pad_token_id"] + 1
     rows, hidden = tensor.shape
-    return ChangedTensor(
-        tensor, (rows + missing, hidden), lambda x: np.pad(x, ((missing, 0), (0, 0)))
-    )
+    return _moved(tensor, (rows + missing, hidden), lambda x: np.pad(x, ((missing, 0), (0, 0))))
