@@ -174,12 +174,15 @@ class Primitive:
             static["record"] = True
         out, saved = self.forward(*(value_of(x) for x in inputs), **static)
         node = Tensor(out, inputs, functools.partial(self.vjp, saved))
-        if isinstance(out, tuple):
-            return tuple(Tensor(part, (node,), _Part(i)) for i, part in enumerate(out))
-        return node
+        return parts_of(node) if isinstance(out, tuple) else node
 
 
 primitive = Primitive
+
+
+def parts_of(node: Tensor) -> tuple[Tensor, ...]:
+    """The results of an op with several, each on its own."""
+    return tuple(Tensor(part, (node,), _Part(i)) for i, part in enumerate(node.value))
 
 
 class _Part:
@@ -232,7 +235,8 @@ def _add(grads: dict[int, Any], ours: set[int], parent: Tensor, term: Any, g: An
         parts[index] = term if parts[index] is None else parts[index] + term
     elif key not in grads:
         grads[key] = term
-        if term is not g and is_own(term):
+        given = g if isinstance(g, tuple) else (g,)
+        if is_own(term) and not any(term is x for x in given):
             ours.add(key)
     elif key in ours:
         grads[key] += term

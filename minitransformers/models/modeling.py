@@ -7,7 +7,6 @@ import copyreg
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +18,6 @@ from ..core.cache import KVCache
 from ..core.layers import Embedding
 from ..core.module import Module
 from ..core.primitive import Tensor
-from ..core.recording import recording, records
 from ..core.state import State
 from ..core.threads import respect_quota
 from ..device import check_device, check_dtype
@@ -29,6 +27,8 @@ from . import loading, resizing, saving
 from .config import PretrainedConfig
 from .decoding import Decoding
 from .outputs import BaseModelOutput, ModelOutput
+from .precision import Precision
+from .trainable import Trainable
 
 # Keywords every call takes beside the model's own inputs.
 _OPTIONS = (
@@ -45,8 +45,8 @@ _OPTIONS = (
 )
 
 
-class PreTrainedModel(Adaptable, Shareable):
-    """A model with a configuration. Subclasses build their parts in `__init__` and compute in
+class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
+    """A model with a configuration, and fresh weights if it is not loaded. Subclasses build their parts in `__init__` and compute in
     `forward(state, **inputs) -> {output field: array}`; everything around that is here.
 
     inputs: names of the inputs, in the order in which positional arguments are given
@@ -214,7 +214,7 @@ class PreTrainedModel(Adaptable, Shareable):
             source_head_mask=option["cross_attn_head_mask"],
             last=option["logits_to_keep"],
         )
-        with recording(self) if records(self) else nullcontext():
+        with self.recorded(cached=state.past > 0):
             values = self.forward(state, **inputs)
             if targets:
                 values |= self.loss(values, **targets)
@@ -249,6 +249,7 @@ class PreTrainedModel(Adaptable, Shareable):
         caches = "past_key_values" in fields and self._caches()
         past = given.pop("past_key_values", None)
         use_cache = bool(given.pop("use_cache", getattr(config, "use_cache", False))) and caches
+        use_cache = use_cache and not self.recomputes  # what is computed twice is not kept
         cache = None
         if past is not None and len(past):
             if not caches:

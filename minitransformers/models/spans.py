@@ -9,6 +9,7 @@ import numpy as np
 from ..core import ops
 from ..core.layers import LayerNorm, Linear
 from ..core.module import Module
+from ..core.primitive import value_of
 from ..core.state import State
 from .heads import Head, token_loss
 from .outputs import ModelOutput
@@ -125,10 +126,10 @@ class SpanBeams(Head):
 
     def search(self, x: Any, cls: Any, p_mask: Any) -> dict[str, Any]:
         """x: (batch, seq, hidden); cls: (batch, hidden) -> fields of the output"""
-        starts = ops.softmax(self.start_logits(x, p_mask))
+        starts = value_of(ops.softmax(self.start_logits(x, p_mask)))
         start_index = _best(starts, self.config.start_n_top)
         states = x[np.arange(len(x))[:, None], start_index]
-        ends = ops.softmax(self.end_logits(x, states, p_mask))  # (batch, starts, seq)
+        ends = value_of(ops.softmax(self.end_logits(x, states, p_mask)))  # (batch, starts, seq)
         end_index = _best(ends, self.config.end_n_top)
         of_ends = np.take_along_axis(ends, end_index, axis=-1)
         flat = lambda y: y.swapaxes(1, 2).reshape(len(x), -1)
