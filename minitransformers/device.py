@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 _CPU = (None, -1, "cpu", "auto", "balanced", "balanced_low_0", "sequential", "meta")
 _DTYPES = {
-    "float32": np.float32,
-    "float": np.float32,
-    "float64": np.float64,
-    "double": np.float64,
-    "float16": np.float16,
-    "half": np.float16,
+    "auto": None,
+    "float32": "float32",
+    "float": "float32",
+    "float16": "float16",
+    "half": "float16",
+    "bfloat16": "bfloat16",
 }
 
 
@@ -34,20 +32,20 @@ def check_device(device: Any) -> str:
     )
 
 
-def check_dtype(dtype: Any) -> Any:
-    """The NumPy dtype that weights are kept in, or None for the default, float32.
+def check_dtype(dtype: Any) -> str | None:
+    """The name of a dtype to keep weights in: "float32", "float16" or "bfloat16"; None to keep
+    them as they are stored.
 
     dtype: None, "auto", a name such as "float16" or "torch.bfloat16", a NumPy dtype, or an object
-    whose str() is such a name. Half precision is accepted and computed in float32: NumPy's float16
-    products are sixty times slower. Raises ValueError for anything else.
+    whose str() is such a name. Whatever is kept, float32 is computed in: NumPy's float16 products
+    are sixty times slower. Raises ValueError for anything else.
     """
     if dtype is None:
         return None
-    name = getattr(dtype, "__name__", None) or str(dtype)
-    name = name.removeprefix("torch.")
-    if name in ("auto", "bfloat16") or _DTYPES.get(name) in (np.float16, np.float32):
-        return None
-    raise ValueError(
-        f"dtype {dtype!r} is not supported: use float32, float16, bfloat16 or 'auto' "
-        "(all compute in float32)"
-    )
+    name = (getattr(dtype, "__name__", None) or str(dtype)).removeprefix("torch.")
+    if name not in _DTYPES:
+        raise ValueError(
+            f"dtype {dtype!r} is not supported: use float32, float16, bfloat16 or 'auto' "
+            "(all compute in float32)"
+        )
+    return _DTYPES[name]

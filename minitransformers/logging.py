@@ -9,6 +9,9 @@ from __future__ import annotations
 import functools
 import logging as _logging
 import os
+import sys
+from collections.abc import Sequence
+from typing import Any
 
 CRITICAL, ERROR, WARNING = _logging.CRITICAL, _logging.ERROR, _logging.WARNING
 INFO, DEBUG = _logging.INFO, _logging.DEBUG
@@ -25,6 +28,16 @@ def get_logger(name: str = "minitransformers") -> _logging.Logger:
 def warning_once(message: str) -> None:
     """Log a warning unless the very same one has been logged before."""
     _root.warning(message)
+
+
+def progress(items: Sequence, title: str) -> Any:
+    """Go through `items` with a bar on a terminal, unless the Hub's variable forbids it."""
+    quiet = os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS", "").upper() in {"1", "ON", "YES", "TRUE"}
+    if quiet or len(items) < 2 or not sys.stderr.isatty():
+        return items
+    from tqdm.auto import tqdm
+
+    return tqdm(items, desc=title, leave=False)
 
 
 def set_verbosity(level: int) -> None:

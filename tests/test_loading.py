@@ -157,7 +157,9 @@ def test_accepted_options(gpt2, dtype) -> None:
         folder, torch_dtype=dtype, device_map="auto", low_cpu_mem_usage=True,
         attn_implementation="eager", trust_remote_code=False, use_safetensors=True,
     ).to("cpu").eval()  # fmt: skip
-    np.testing.assert_array_equal(again(IDS).logits, model(IDS).logits)
+    exact = dtype in ("auto", np.float32)
+    logits = model(IDS).logits
+    np.testing.assert_allclose(again(IDS).logits, logits, atol=0 if exact else 0.02 * logits.std())
 
 
 @pytest.mark.parametrize(

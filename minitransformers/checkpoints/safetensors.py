@@ -7,6 +7,7 @@ that opened the same file. The format is specified at https://huggingface.co/doc
 between them. A file is untrusted input: whatever its header claims is checked before it is used.
 """
 
+import json
 import math
 import mmap
 import os
@@ -60,6 +61,10 @@ class StoredTensor:
     dtype: str
     shape: tuple[int, ...]
     data: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        return self.data.nbytes
 
     def numpy(self, dtype: DTypeLike | None = None) -> np.ndarray:
         """Return the values as `dtype`.
@@ -120,31 +125,53 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, StoredTensor]:
 
 def write_safetensors(
     path: str | os.PathLike[str],
-    tensors: Mapping[str, np.ndarray],
+    tensors: Mapping[str, np.ndarray | StoredTensor],
     metadata: Mapping[str, str] | None = MappingProxyType({"format": "pt"}),
 ) -> None:
     """Write `tensors` to `path`, replacing the whole file or nothing.
 
     A file that is mapped stays intact under its views, so a model may be saved over the one it was
     loaded from. The reference refuses a file without the metadata {"format": "pt"}. Raises
-    ValueError for a dtype that the format cannot hold.
+    ValueError for a dtype that the format cannot hold, TypeError for metadata that is not text.
     """
-    from safetensors.numpy import save_file
+    if not all(isinstance(text, str) for text in (metadata or {}).values()):
+        raise TypeError(f"{os.fspath(path)}: metadata must map text to text, not {metadata}")
+    # The format's own library takes no bfloat16 from NumPy, and the whole file as bytes in memory.
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    arrays, end = [], 0
+    for name, tensor in sorted(tensors.items(), key=_widest_first):
+        dtype, array = _storable(tensor, f"{os.fspath(path)}: tensor {name!r}")
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(array.shape),
+            "data_offsets": [end, end + array.nbytes],
+        }
+        arrays.append(array)
+        end += array.nbytes
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with replacing(path) as partial, open(partial, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in arrays:
+            file.write(np.asarray(array, order="C").data.cast("B") if array.size else b"")
 
-    storable = {np.dtype(kind).newbyteorder("=") for kind in _VIEWED_AS.values()}
-    for name, array in tensors.items():
-        if array.dtype.newbyteorder("=") not in storable:
-            raise ValueError(
-                f"{os.fspath(path)}: safetensors cannot hold {array.dtype}, as tensor {name!r} has"
-            )
-    # The library writes the memory an array starts at, whatever its strides say. (And asarray
-    # keeps a scalar a scalar, which ascontiguousarray does not.)
-    ordered = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    with replacing(path) as partial:
-        with open(partial, "wb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-        save_file(ordered, partial, metadata=dict(metadata) if metadata else None)
-        os.chmod(partial, mode)  # the library's own mode hides the file from other users
+
+def _widest_first(item: tuple[str, np.ndarray | StoredTensor]) -> tuple[int, str]:
+    # so that every tensor starts at a multiple of its element's size
+    name, tensor = item
+    array = tensor.data if isinstance(tensor, StoredTensor) else tensor
+    return -array.dtype.itemsize, name
+
+
+def _storable(tensor: np.ndarray | StoredTensor, where: str) -> tuple[str, np.ndarray]:
+    """The format's name of a dtype, and the array in little-endian order."""
+    if isinstance(tensor, StoredTensor):
+        return tensor.dtype, tensor.data
+    little = tensor.dtype.newbyteorder("<")
+    for name, kind in _VIEWED_AS.items():
+        if np.dtype(kind) == little and name not in _EXPAND:
+            return name, tensor.astype(little, copy=False)
+    raise ValueError(f"{where}: safetensors cannot hold its dtype, {tensor.dtype}")
 
 
 def _read_header(file: BinaryIO, path: str) -> tuple[dict[str, Any], int]:

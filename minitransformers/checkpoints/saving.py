@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .files import replacing
-from .safetensors import write_safetensors
+from .safetensors import StoredTensor, write_safetensors
 from .torch_writer import write_torch
 
-Tensors = Mapping[str, np.ndarray]
+Tensors = Mapping[str, np.ndarray | StoredTensor]
 
 
 class Layout(NamedTuple):
@@ -20,7 +20,7 @@ class Layout(NamedTuple):
 
     stem: str
     extension: str
-    write: Callable[[str, Tensors], Any]
+    write: Callable[[str, Any], Any]
     keeps_ties: bool
 
     def whole(self, variant: str = "") -> str:
@@ -103,15 +103,15 @@ def _suffix(variant: str | None) -> str:
     return f".{variant}" if variant else ""
 
 
-def _split(tensors: Tensors, limit: int, keeps_ties: bool) -> list[dict[str, np.ndarray]]:
+def _split(tensors: Tensors, limit: int, keeps_ties: bool) -> list[dict[str, Any]]:
     """Fill shards in the tensors' order, none over `limit` bytes; a larger tensor has its own.
 
     keeps_ties: whether names of one array stand together and count once
     """
-    shards: list[dict[str, np.ndarray]] = []
-    filling: dict[str, np.ndarray] = {}
+    shards: list[dict[str, Any]] = []
+    filling: dict[str, Any] = {}
     filled = 0
-    home: dict[int, dict[str, np.ndarray]] = {}  # id of an array -> the shard it is in
+    home: dict[int, dict[str, Any]] = {}  # id of an array -> the shard it is in
     for name, array in tensors.items():
         if keeps_ties and id(array) in home:
             home[id(array)][name] = array

@@ -1,12 +1,11 @@
 """Find a checkpoint's weights among its files, in one file or in shards."""
 
-import os
 import re
-import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..json_files import parse_json
+from ..logging import progress
 from .gguf import open_gguf
 from .safetensors import StoredTensor, read_safetensors
 from .saving import SAFETENSORS, TORCH, kind_of
@@ -105,7 +104,7 @@ def _open_shards(resolve: Resolve, index: str) -> dict[str, StoredTensor]:
     """
     weight_map = _read_index(index)
     shards = {}
-    for shard in _progress(sorted(set(weight_map.values()))):
+    for shard in progress(sorted(set(weight_map.values())), "Loading checkpoint shards"):
         try:
             path = resolve(shard)
         except OSError as error:
@@ -134,13 +133,3 @@ def _read_index(path: str) -> dict[str, str]:
         if not (isinstance(shard, str) and re.fullmatch(r"[^/\\:\0]+", shard)) or shard == "..":
             raise ValueError(f"{path}: tensor {name!r} names the shard {shard!r}, not a file name")
     return weight_map
-
-
-def _progress(shards: list[str]) -> Any:
-    """Show a bar on a terminal while shards are fetched, unless the Hub's variable forbids it."""
-    quiet = os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS", "").upper() in {"1", "ON", "YES", "TRUE"}
-    if quiet or len(shards) < 2 or not sys.stderr.isatty():
-        return shards
-    from tqdm.auto import tqdm
-
-    return tqdm(shards, desc="Loading checkpoint shards", leave=False)

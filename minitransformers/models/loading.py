@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.layers import Embedding
 from ..core.module import Module
 from ..core.random import default_generator
-from ..logging import get_logger, warning_once
+from ..logging import get_logger, progress, warning_once
+from .precision import Precision, assembled
 
 if TYPE_CHECKING:
     from .modeling import PreTrainedModel
@@ -32,13 +34,17 @@ def load(
     stored: Mapping[str, Any],
     source: str,
     ignore_mismatched_sizes: bool = False,
+    precision: Precision | None = None,
 ) -> dict[str, list]:
     """Put a checkpoint's arrays into a model; views of the file where their dtype allows.
 
     stored: {name: array, or something with `.numpy(dtype)`}; source: for messages
+    precision: how to keep them, by default as they are stored
     -> {"missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"}
     Missing arrays are drawn afresh, with a warning. Raises RuntimeError for misshapen ones.
     """
+    precision = precision or Precision()
+    stored = assembled(stored, model.config, source)
     slots = {name: getattr(owner, attribute) for name, owner, attribute in model.slots()}
     named, unexpected = _match(model, stored, slots)
     mismatched = [
@@ -50,9 +56,7 @@ def load(
         raise RuntimeError(_misshapen(model, source, mismatched))
     for name, _, _ in mismatched:
         del named[name]
-    model.load_state_dict(
-        {name: _float32(stored[key]) for name, key in named.items()}, strict=False
-    )
+    _put(model, stored, named, precision)
 
     ties = model.ties()
     for name, origin in ties.items():  # a file may hold the tied array under the other name
@@ -93,12 +97,20 @@ def _match(
     return named, unexpected
 
 
-def _float32(x: Any) -> np.ndarray:
-    if isinstance(x, np.ndarray):
-        return np.asarray(x, np.float32)
-    array = x.numpy(np.float32)
-    array.flags.writeable = False  # as views of the file are: unchanged weights can be told
-    return array
+def _put(
+    model: PreTrainedModel, stored: Mapping[str, Any], named: dict[str, str], precision: Precision
+) -> None:
+    """Give each slot in `named` its weight, kept as `precision` says."""
+    head = model.get_output_embeddings()
+    slots = {name: (owner, attribute) for name, owner, attribute in model.slots()}
+    names: Iterable[str] = named
+    if precision.bits is not None:
+        names = progress(list(named), "Quantising weights")
+        model.config.quantization_config = precision.describe()
+    for name in names:
+        owner, attribute = slots[name]
+        outer = owner is head or isinstance(owner, Embedding)
+        setattr(owner, attribute, precision.keep(name, owner, stored[named[name]], outer))
 
 
 def initialise(model: PreTrainedModel, names: Iterable[str]) -> None:

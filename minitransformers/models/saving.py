@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import checkpoints
+from ..core.packed import Packed
+from .precision import tensors_of
 
 if TYPE_CHECKING:
     from .modeling import PreTrainedModel
@@ -54,19 +56,24 @@ def layout_of(
 
 def _without_ties(
     model: PreTrainedModel, state_dict: Mapping[str, Any], layout: checkpoints.Layout
-) -> dict[str, np.ndarray]:
-    """The arrays to write, without names that loading ties to another.
+) -> dict[str, Any]:
+    """The tensors to write, without names that loading ties to another.
 
     A name whose array is not the other's, as in a state_dict of the caller's, is kept.
     """
     ties = {} if layout.keeps_ties else model.ties()
-    return {
-        name: np.asarray(array)
-        for name, array in state_dict.items()
-        if not (name in ties and state_dict.get(ties[name]) is array)
-    }
+    tensors: dict[str, Any] = {}
+    for name, array in state_dict.items():
+        if name in ties and state_dict.get(ties[name]) is array:
+            continue
+        if isinstance(array, Packed) and layout.stem == checkpoints.SAFETENSORS.stem:
+            tensors |= tensors_of(name, array)
+        else:
+            tensors[name] = np.asarray(array)
+    return tensors
 
 
-def _dtype_name(weights: Mapping[str, np.ndarray]) -> str | None:
+def _dtype_name(weights: Mapping[str, Any]) -> str | None:
     """The dtype of the first weight that is not a whole number."""
-    return next((array.dtype.name for array in weights.values() if array.dtype.kind == "f"), None)
+    names = (getattr(x.dtype, "name", x.dtype) for x in weights.values())
+    return next(("bfloat16" if n == "BF16" else n for n in names if "F" in n.upper()), None)

@@ -129,7 +129,7 @@ def test_what_is_written_is_read(tmp_path, array):
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path):
     path = tmp_path / "a.safetensors"
     write_safetensors(path, {"a": np.ones(2)})
-    with pytest.raises(ValueError, match=r"a\.safetensors: safetensors cannot hold object.*'o'"):
+    with pytest.raises(ValueError, match=r"a\.safetensors: tensor 'o'.*cannot hold.*object"):
         write_safetensors(path, {"o": np.array([None])})
     with pytest.raises(TypeError):
         write_safetensors(path, {"a": np.ones(2)}, {"format": 1})  # type: ignore[dict-item]

@@ -1,0 +1,234 @@
+"""How a model keeps its weights: as the checkpoint does, in float32, or in fewer bits.
+
+Computing is in float32 always; see `core.packed` for what a matrix in fewer bits is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..checkpoints import StoredTensor
+from ..core.module import Module
+from ..core.packed import BFloat16, Float16, Int4, Int8, Packed
+from ..device import check_dtype
+
+_METHOD = "minitransformers"  # quant_method of checkpoints that hold what is defined here
+_HALVES = {"BF16": BFloat16, "F16": Float16}
+_ROUNDED = {"bfloat16": BFloat16, "float16": Float16}
+
+
+@dataclass
+class BitsAndBytesConfig:
+    """Which weights to quantise while loading, with the field names of bitsandbytes.
+
+    load_in_8bit: 8-bit integers and a factor for each output
+    load_in_4bit: 4-bit integers with a step and an offset for each 64 weights of an output;
+        embeddings and the language model's head in 8 bits
+    llm_int8_skip_modules: names, or parts of names between dots, of modules to leave as they are
+    The other fields say how bitsandbytes computes on a GPU, and change nothing here.
+    """
+
+    load_in_8bit: bool = False
+    load_in_4bit: bool = False
+    llm_int8_threshold: float = 6.0
+    llm_int8_skip_modules: list[str] | None = None
+    llm_int8_enable_fp32_cpu_offload: bool = False
+    llm_int8_has_fp16_weight: bool = False
+    bnb_4bit_compute_dtype: Any = None
+    bnb_4bit_quant_type: str = "fp4"
+    bnb_4bit_use_double_quant: bool = False
+    bnb_4bit_quant_storage: Any = None
+
+    quant_method: ClassVar[str] = "bitsandbytes"
+
+    def __post_init__(self) -> None:
+        if self.load_in_8bit and self.load_in_4bit:
+            raise ValueError("load_in_4bit and load_in_8bit are both True: choose one of them")
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> BitsAndBytesConfig:
+        """Raises TypeError for a field that there is not."""
+        known = {f.name for f in fields(cls)}
+        other = [n for n in config if n not in known and n != "quant_method" and n[:1] != "_"]
+        if other:
+            raise TypeError(f"quantization_config has unknown fields {other}; known: {known}")
+        return cls(**{name: value for name, value in config.items() if name in known})
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"quant_method": self.quant_method} | vars(self)
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How to keep weights.
+
+    bits: 8 or 4 to quantise matrices, None not to
+    dtype: "float32", "bfloat16" or "float16" to convert the others to, None to keep them as stored
+    skip: modules not to quantise, see `BitsAndBytesConfig`
+    """
+
+    bits: int | None = None
+    dtype: str | None = None
+    skip: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def take(cls, options: dict[str, Any]) -> Precision:
+        """From keywords of `from_pretrained`, which are removed.
+
+        Raises ValueError for a dtype or a quantisation that is not supported.
+        """
+        dtype = options.pop("torch_dtype", None)
+        dtype = check_dtype(options.pop("dtype", dtype))
+        asked = {
+            name: bool(options.pop(name))
+            for name in ("load_in_8bit", "load_in_4bit")
+            if options.get(name) is not None
+        }
+        config = options.pop("quantization_config", None)
+        if config is None:
+            config = BitsAndBytesConfig(**asked)
+        elif any(asked.values()):
+            raise ValueError("give either quantization_config or load_in_8bit / load_in_4bit")
+        config = config if isinstance(config, Mapping) else config.to_dict()
+        if config.get("quant_method", "bitsandbytes") != BitsAndBytesConfig.quant_method:
+            raise ValueError(
+                f"quantization_config of {config['quant_method']!r} is not supported: use "
+                "load_in_8bit=True, load_in_4bit=True or a BitsAndBytesConfig"
+            )
+        known = BitsAndBytesConfig.from_dict(config)
+        bits = 8 if known.load_in_8bit else 4 if known.load_in_4bit else None
+        return cls(bits, dtype, tuple(known.llm_int8_skip_modules or ()))
+
+    def describe(self) -> dict[str, Any]:
+        """What config.json says of a model that was quantised here."""
+        described = {"quant_method": _METHOD, "bits": self.bits}
+        return described | ({"llm_int8_skip_modules": list(self.skip)} if self.skip else {})
+
+    def keep(self, name: str, owner: Module, stored: Any, head: bool = False) -> Any:
+        """One weight as it shall be kept: an array, or a Packed.
+
+        name: its full name; owner: the Module whose attribute it becomes
+        stored: an array, a Packed or something with `dtype`, `shape` and `.numpy(dtype)`
+        head: whether it is an embedding or a language model's head
+        """
+        if isinstance(stored, Packed):
+            return stored.numpy() if self.dtype == "float32" and stored.trainable else stored
+        matrix = owner.packs is not None and len(stored.shape) == 2 and name.endswith("weight")
+        if matrix and self.bits is not None and not self._skips(name):
+            return _quantised(
+                _as_stored(stored), owner.packs == "columns", 8 if head else self.bits
+            )
+        if matrix and self.dtype is None:
+            return _as_stored(stored)
+        values = _float32(stored)
+        if self.dtype not in _ROUNDED:
+            return values
+        rounded = _round(values, self.dtype)
+        return rounded if matrix else rounded.numpy().reshape(values.shape)
+
+    def _skips(self, name: str) -> bool:
+        path = f".{name}"
+        return any(f".{skipped}." in path for skipped in self.skip)
+
+
+def _float32(x: Any) -> np.ndarray:
+    if isinstance(x, np.ndarray):
+        return np.asarray(x, np.float32)
+    array = x.numpy(np.float32)
+    array.flags.writeable = False  # as views of the file are: unchanged weights can be told
+    return array
+
+
+def _as_stored(x: Any) -> Any:
+    """A view of what is stored where that is float32, bfloat16 or float16; else float32."""
+    if isinstance(x, np.ndarray):
+        return Float16(np.ascontiguousarray(x)) if x.dtype == np.float16 else _float32(x)
+    half = _HALVES.get(x.dtype)
+    return _float32(x) if half is None else half(np.require(x.data, requirements="CA"))
+
+
+def _round(values: np.ndarray, dtype: str) -> Packed:
+    matrix = values.reshape(-1, values.shape[-1] if values.ndim else 1)
+    if dtype == "float16":
+        with np.errstate(over="ignore"):
+            return Float16(matrix.astype(np.float16))
+    bits = np.ascontiguousarray(matrix).view(np.uint32)
+    nearest = bits + (0x7FFF + (bits >> 16 & 1))  # ties to even
+    return BFloat16((np.where(np.isnan(matrix), bits, nearest) >> 16).astype(np.uint16))
+
+
+def _quantised(values: Any, columns: bool, bits: int) -> Packed:
+    if columns:
+        values = np.ascontiguousarray(np.asarray(values).T)
+    fits = bits == 4 and Int4.group_of(values.shape[1]) is not None
+    packed = Int4.of(values) if fits else Int8.of(values)
+    return packed.T if columns else packed
+
+
+# Checkpoints of quantised weights: beside the matrix `name`, arrays `name_scale` and the like;
+# where the weight is the transpose of the matrix, `name_columns_scale`.
+
+
+def tensors_of(name: str, packed: Packed) -> dict[str, np.ndarray | StoredTensor]:
+    """{name: tensor} that stand for a packed weight in a file."""
+    if isinstance(packed, (BFloat16, Float16)):
+        bits = packed.stored.T if packed.transposed else packed.stored
+        half = isinstance(packed, BFloat16)
+        return {name: StoredTensor(name, "BF16", bits.shape, bits) if half else bits}
+    turned = "_columns" if packed.transposed else ""
+    return {f"{name}{turned}_{n}" if n else name: array for n, array in packed.arrays.items()}
+
+
+def assembled(stored: Mapping[str, Any], config: Any, source: str) -> Mapping[str, Any]:
+    """Put what belongs to one quantised weight together. -> {name: stored tensor or Packed}
+
+    config: of the model; nothing is done unless it says that the checkpoint is quantised
+    Raises ValueError for a quantisation that cannot be read.
+    """
+    how = getattr(config, "quantization_config", None)
+    if not how:
+        return stored
+    how = how if isinstance(how, Mapping) else how.to_dict()
+    method = how.get("quant_method")
+    if method != _METHOD:
+        raise ValueError(
+            f"{source} holds weights quantised by {method!r}, which are not read: load the "
+            "checkpoint they were made from, with load_in_8bit=True or load_in_4bit=True"
+        )
+    whole = dict(stored)
+    for kind in (Int8, Int4):
+        for turned in ("_columns", ""):
+            suffixes = [f"{turned}_{name}" for name in kind.names]
+            for name in [n.removesuffix(suffixes[0]) for n in whole if n.endswith(suffixes[0])]:
+                arrays = [_array(whole.pop(name + s, None), name + s, source) for s in suffixes]
+                matrix = _array(whole.get(name), name, source)
+                whole[name] = _checked(kind, matrix, arrays, bool(turned), f"{source}: {name}")
+    return whole
+
+
+def _array(x: Any, name: str, source: str) -> np.ndarray:
+    if x is None:
+        raise ValueError(f"{source}: the tensor {name!r} of a quantised weight is missing")
+    return x if isinstance(x, np.ndarray) else x.data
+
+
+def _checked(
+    kind: Any, matrix: np.ndarray, arrays: list[np.ndarray], transposed: bool, where: str
+) -> Packed:
+    rows = len(matrix) if matrix.ndim == 2 else -1
+    if kind is Int8:
+        sound = matrix.dtype == np.int8 and arrays[0].shape == (rows,)
+    else:
+        step, least = arrays
+        groups = step.shape[1] if step.ndim == 2 else 0
+        width = 2 * matrix.shape[-1]
+        sound = matrix.dtype == np.uint8 and step.shape == least.shape == (rows, groups)
+        sound = sound and groups > 0 and width % groups == 0
+    if not sound or any(x.dtype not in (np.float16, np.float32) for x in arrays):
+        shapes = [(x.dtype.name, x.shape) for x in (matrix, *arrays)]
+        raise ValueError(f"{where} is not a {kind.__name__} weight: its arrays are {shapes}")
+    return kind(matrix, *arrays, transposed)
