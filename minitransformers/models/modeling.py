@@ -26,6 +26,7 @@ from ..sharing import Shareable, pushing
 from . import loading, resizing, saving
 from .config import PretrainedConfig
 from .decoding import Decoding
+from .fresh import Fresh, awaiting_weights
 from .outputs import BaseModelOutput, ModelOutput
 from .precision import Precision
 from .trainable import Trainable
@@ -396,7 +397,8 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
             )
         respect_quota()
         config.name_or_path = name
-        model = cls(config, *model_args)
+        with awaiting_weights():
+            model = cls(config, *model_args)
         report = loading.load(model, stored, name, how["ignore_mismatched_sizes"])
         model._origin = (name, where | {"gguf_file": how["gguf_file"]})
         if model.can_generate():
@@ -407,9 +409,9 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
     def from_config(cls, config: PretrainedConfig, **kwargs: Any) -> Any:
         """A model with fresh random weights, drawn from the default generator."""
         check_dtype(kwargs.pop("torch_dtype", kwargs.pop("dtype", None)))
-        model = cls(config)
-        model.init_weights()
-        return model
+        return cls(config)
+
+    _from_config = from_config
 
     def init_weights(self) -> None:
         """Draw every weight afresh, as the architecture prescribes."""
