@@ -133,7 +133,9 @@ class TrainingArguments(Setters):
     disable_tqdm: bool | None = _arg(None, "Print logs instead of showing progress bars.")
     remove_unused_columns: bool | None = _arg(True, "Drop columns the model does not take.")
     label_names: list[str] | None = _arg(None, "The inputs that are labels.")
-    load_best_model_at_end: bool | None = _arg(False, "End with the weights of the best checkpoint.")
+    load_best_model_at_end: bool | None = _arg(
+        False, "End with the weights of the best checkpoint."
+    )
     metric_for_best_model: str | None = _arg(None, 'What "best" refers to, by default the loss.')
     greater_is_better: bool | None = _arg(None, "Whether that metric should grow.")
     ignore_data_skip: bool = _arg(False, "When resuming, begin the epoch's data anew.")
@@ -145,11 +147,11 @@ class TrainingArguments(Setters):
     deepspeed: dict | str | None = _arg(None, "Refused: there is one process.")
     label_smoothing_factor: float = _arg(0.0, "The share of the label spread over all classes.")
     optim: OptimizerNames | str = _arg("adamw_torch", "The optimizer.")
-    optim_args: str | None = _arg(None, "Further keywords of the optimizer: name=value,...")
+    optim_args: str | None = _arg(None, _UNUSED)
     adafactor: bool = _arg(False, "Old way to write optim=adafactor.")
     group_by_length: bool = _arg(False, "Put rows of like length into the same batch.")
     length_column_name: str | None = _arg("length", "A column of lengths for group_by_length.")
-    report_to: None | str | list[str] = _arg(None, "Where to report: tensorboard, all or none.")
+    report_to: str | list[str] | None = _arg(None, "Where to report: tensorboard, all or none.")
     ddp_find_unused_parameters: bool | None = _arg(None, _UNUSED)
     ddp_bucket_cap_mb: int | None = _arg(None, _UNUSED)
     ddp_broadcast_buffers: bool | None = _arg(None, _UNUSED)
@@ -189,7 +191,7 @@ class TrainingArguments(Setters):
     include_tokens_per_second: bool | None = _arg(False, "Log tokens a second at the end.")
     include_num_input_tokens_seen: bool | None = _arg(False, "Count the tokens of the inputs.")
     neftune_noise_alpha: float | None = _arg(None, "Noise on the embeddings (arXiv:2310.05914).")
-    optim_target_modules: None | str | list[str] = _arg(None, _UNUSED)
+    optim_target_modules: str | list[str] | None = _arg(None, _UNUSED)
     batch_eval_metrics: bool = _arg(False, "Call compute_metrics batch by batch.")
     eval_on_start: bool = _arg(False, "Evaluate before the first update.")
     use_liger_kernel: bool | None = _arg(False, _UNUSED)
@@ -205,7 +207,7 @@ class TrainingArguments(Setters):
     tp_size: InitVar[int] = dataclasses.field(default=0, kw_only=True)
 
     def __post_init__(self, hub_revision: str | None, *later: Any) -> None:
-        self.hub_revision = hub_revision
+        self.hub_revision = hub_revision  # type: ignore[attr-defined]
         complete(self)
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from .state import ExportableState, TrainerControl, TrainerState
 
 logger = logging.get_logger(__name__)
 
+
 class TrainerCallback:
     """Override the events of interest: `on_event(self, args, state, control, **kwargs)`.
 

@@ -13,8 +13,10 @@ from ..models.auto import class_names
 
 _MADE_BY = "generated_from_trainer"
 _NOT_RESULTS = ("runtime", "samples_per_second", "steps_per_second", "epoch", "step")
-_METRICS = ("accuracy", "bleu", "f1", "matthews_correlation", "pearsonr", "precision", "recall")
-_METRICS += ("rouge", "sacrebleu", "spearmanr", "wer")
+_METRICS = [
+    *("accuracy", "bleu", "f1", "matthews_correlation", "pearsonr", "precision", "recall"),
+    *("rouge", "sacrebleu", "spearmanr", "wer"),
+]
 _TASKS = {  # the Hub's name of a task -> (ours, as people call it)
     "text-generation": ("causal-lm", "Causal Language Modeling"),
     "question-answering": ("question-answering", "Question Answering"),

@@ -36,12 +36,12 @@ def check_arguments(
             f"args.eval_strategy is {args.eval_strategy.value!r}, but there is no eval_dataset: "
             'pass one to Trainer, or set eval_strategy="no"'
         )
-    if args.batch_eval_metrics and compute_metrics is not None:
-        if "compute_result" not in inspect.signature(compute_metrics).parameters:
-            raise ValueError(
-                "with batch_eval_metrics, compute_metrics is called after every batch and must "
-                "take a boolean `compute_result`, true after the last one"
-            )
+    measures_batches = args.batch_eval_metrics and compute_metrics is not None
+    if measures_batches and "compute_result" not in inspect.signature(compute_metrics).parameters:
+        raise ValueError(
+            "with batch_eval_metrics, compute_metrics is called after every batch and must take a "
+            "boolean `compute_result`, true after the last one"
+        )
     if collator is not None and not callable(collator):
         raise ValueError(
             "The `data_collator` should be a simple callable (function, class with `__call__`)."

@@ -130,7 +130,7 @@ def rotate(output_dir: str, limit: int | None, best: str | None) -> None:
     if not limit or limit <= 0:
         return
     kept = sorted_checkpoints(output_dir)
-    keep_best = best is not None and any(map(lambda path: same_path(path, best), kept))
+    keep_best = best is not None and any(same_path(path, best) for path in kept)
     if keep_best and limit == 1 and not same_path(kept[-1], best):
         limit = 2  # the newest is needed to resume, the best to end with
     # the best counts as if it were the newest but one
@@ -252,4 +252,3 @@ def load_weights(folder: str, model: Any) -> None:
         model.load_state_dict({name: tensor.numpy() for name, tensor in stored.items()})
     for parameter in model.parameters():
         parameter.writable()
-

@@ -69,10 +69,10 @@ class RemoveColumnsCollator:
     def _without(self, feature: Any) -> Any:
         if not hasattr(feature, "keys"):
             return feature
-        kept = {name: feature[name] for name in feature.keys() if name in self.signature_columns}
+        kept = {name: feature[name] for name in feature if name in self.signature_columns}
         if len(kept) == len(feature):
             return feature
-        ignored = [name for name in feature.keys() if name not in kept]
+        ignored = [name for name in feature if name not in kept]
         if not kept:
             raise nothing_left(ignored, self.description, self.model_name)
         if not self.message_logged and self.logger:

@@ -64,7 +64,8 @@ class Collected:
     """
 
     def __init__(self, join: bool = True):
-        self.join, self.batches = join, []
+        self.join = join
+        self.batches: list[Any] = []
 
     def add(self, batch: Any) -> None:
         self.batches.append(batch)
@@ -111,7 +112,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(plain(item) for item in value)
     if isinstance(value, Mapping):
-        return type(value)((key, plain(item)) for key, item in value.items())
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.size == 1):
         return value.item()
     return value

@@ -29,8 +29,9 @@ class Feed:
         streams: dict[str, Any] | None = None,
     ):
         position = position or Position()
-        if position.started is not None:
-            set_random_streams(position.started)
+        first = position.started or streams
+        if first is not None:
+            set_random_streams(first)
         self.started = random_streams()
         if position.batches:
             loader = skip_first_batches(loader, position.batches, position.fetched)
@@ -38,7 +39,7 @@ class Feed:
         self._made: deque[Any] = deque()
         self._states: deque[dict[str, Any]] = deque()  # of the batches that are not trained
         self._make(position.pending)
-        if streams is not None:
+        if streams is not None and position.started is not None:
             set_random_streams(streams)
 
     def _make(self, n: int) -> None:

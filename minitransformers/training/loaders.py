@@ -8,20 +8,12 @@ from ..core.random import default_generator
 from .callbacks import has_length
 from .columns import RemoveColumnsCollator, accepted, is_table, without_columns
 from .data import DataLoader
+from .parts import Part
 from .sampling import LengthGroupedSampler, SeedableRandomSampler
 
 
-class Loaders:
+class Loaders(Part):
     """The part of `Trainer` that makes its DataLoaders. Override what should be different."""
-
-    args: Any
-    model: Any
-    train_dataset: Any
-    eval_dataset: Any
-    data_collator: Any
-    processing_class: Any
-    label_names: list[str]
-    _train_batch_size: int
 
     def get_train_dataloader(self) -> DataLoader:
         """Batches of the training data, in a random order that follows from the seed."""
@@ -97,7 +89,7 @@ class Loaders:
 
     def num_examples(self, dataloader: Any) -> int:
         """The number of rows of a loader's dataset, or its batches' rows if that has no length."""
-        dataset = getattr(dataloader, "dataset", None)
+        dataset: Any = getattr(dataloader, "dataset", None)
         if has_length(dataset):
             return len(dataset)
         return len(dataloader) * self.args.per_device_train_batch_size

@@ -19,7 +19,7 @@ from .feeding import Feed
 from .grad import clip_grad_norm_
 from .metrics import speed_metrics
 from .schedulers import ReduceLROnPlateau
-from .state import ExportableState, TrainerControl, TrainerState, exported
+from .state import TrainerControl, TrainerState
 
 logger = logging.get_logger(__name__)
 
@@ -81,7 +81,7 @@ class TrainingLoop:
         if trainer._created_lr_scheduler:  # by an earlier call, for its own number of updates
             trainer.lr_scheduler, trainer._created_lr_scheduler = None, False
         trainer.create_optimizer_and_scheduler(num_training_steps=self.max_steps)
-        state = TrainerState(stateful_callbacks=trainer._stateful())
+        state = TrainerState(stateful_callbacks=trainer._exported())
         state.train_batch_size = trainer._train_batch_size
         for event in ("logging", "eval", "save"):
             steps = getattr(args, f"{event}_steps")
@@ -111,7 +111,9 @@ class TrainingLoop:
         state_file = os.path.join(folder, checkpoints.STATE)
         if not os.path.isfile(state_file):
             return
-        steps = {n: getattr(trainer.state, n) for n in ("logging_steps", "eval_steps", "save_steps")}
+        steps = {
+            n: getattr(trainer.state, n) for n in ("logging_steps", "eval_steps", "save_steps")
+        }
         trainer.state = TrainerState.load_from_json(state_file)
         _tell_differences(trainer, steps)
         _restore_callbacks(trainer)
@@ -145,7 +147,7 @@ class TrainingLoop:
         trainer._total_loss = self.position.total_loss
         trainer._last_logged = self.position.logged
         trainer.model.zero_grad()
-        self._event("on_train_begin")
+        trainer._event("on_train_begin")
         if args.eval_on_start:
             trainer._evaluate(None, self.ignore_keys, skip_scheduler=True)
         for epoch in range(self.position.epoch, self.epochs):
@@ -163,7 +165,7 @@ class TrainingLoop:
             if hasattr(part, "set_epoch"):
                 part.set_epoch(epoch)
         trainer._past = None
-        self._event("on_epoch_begin")
+        trainer._event("on_epoch_begin")
         feed = Feed(self.loader, position, self.streams)
         self.streams = None
         done_before = position.batches
@@ -192,7 +194,7 @@ class TrainingLoop:
             )
             trainer.control.should_training_stop = True
         self._next_epoch(epoch)
-        self._event("on_epoch_end")
+        trainer._event("on_epoch_end")
         self._maybe_log_save_evaluate()
 
     def _batch(self, inputs: Any, epoch: int, feed: Feed) -> None:
@@ -201,10 +203,12 @@ class TrainingLoop:
         if self.args.include_num_input_tokens_seen:
             state.num_input_tokens_seen += np.size(inputs[trainer.main_input_name])
         if position.batches % self.accumulate == 0:
-            self._event("on_step_begin")
+            trainer._event("on_step_begin")
         loss = np.float32(trainer.training_step(trainer.model, inputs, position.items))
         if self.args.logging_nan_inf_filter and not np.isfinite(loss):
-            self.loss_sum += self.loss_sum / np.float32(1 + state.global_step - trainer._last_logged)
+            self.loss_sum += self.loss_sum / np.float32(
+                1 + state.global_step - trainer._last_logged
+            )
         else:
             self.loss_sum += loss
         trainer.current_flos += float(trainer.floating_point_ops(inputs))
@@ -215,22 +219,22 @@ class TrainingLoop:
         few = self.batches_per_epoch <= self.accumulate
         last_of_few = few and position.batches == self.batches_per_epoch
         if not (last_of_few or position.seen % self.accumulate == 0):
-            self._event("on_substep_end")
+            trainer._event("on_substep_end")
             return
         self._update()
         state.global_step += 1
         state.epoch = epoch + position.batches / self.batches_per_epoch
         feed.describe(position)
-        self._event("on_step_end")
+        trainer._event("on_step_end")
         self._maybe_log_save_evaluate()
 
     def _update(self) -> None:
         trainer, limit = self.trainer, self.args.max_grad_norm
         if limit is not None and limit > 0:
             self.grad_norm = clip_grad_norm_(trainer.model.parameters(), limit)
-        self._event("on_pre_optimizer_step")
+        trainer._event("on_pre_optimizer_step")
         trainer.optimizer.step()
-        self._event("on_optimizer_step")
+        trainer._event("on_optimizer_step")
         if not isinstance(trainer.lr_scheduler, ReduceLROnPlateau):
             trainer.lr_scheduler.step()
         trainer.model.zero_grad()
@@ -238,11 +242,6 @@ class TrainingLoop:
     def _next_epoch(self, epoch: int) -> None:
         old = self.position
         self.position = Position(epoch=epoch + 1, seen=old.seen)
-
-    def _event(self, name: str) -> None:
-        trainer = self.trainer
-        tell = getattr(trainer.callback_handler, name)
-        trainer.control = tell(self.args, trainer.state, trainer.control)
 
     def _maybe_log_save_evaluate(self) -> None:
         """Do what the callbacks have asked for."""
@@ -276,7 +275,7 @@ class TrainingLoop:
             for path in checkpoints.sorted_checkpoints(args.output_dir):
                 if not checkpoints.same_path(path, state.best_model_checkpoint):
                     checkpoints.remove(path)
-        self._event("on_train_end")
+        trainer._event("on_train_end")
         trainer._finish_current_push()
         return TrainOutput(state.global_step, loss, metrics)
 
@@ -315,6 +314,4 @@ def _restore_callbacks(trainer: Any) -> None:
             handler.callbacks[i] = type(handler.callbacks[i]).from_state(saved)
     if unknown:
         logger.warning(f"the checkpoint has callbacks that this Trainer lacks: {unknown}")
-    trainer.state.stateful_callbacks = exported(
-        [c for c in (*handler.callbacks, trainer.control) if isinstance(c, ExportableState)]
-    )
+    trainer.state.stateful_callbacks = trainer._exported()

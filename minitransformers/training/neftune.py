@@ -21,14 +21,14 @@ def noisy_embeddings(model: Any, alpha: float | None) -> Iterator[None]:
         yield
         return
     table = model.get_input_embeddings()
-    quiet = type(table)
+    quiet, strength = type(table), alpha
 
     class Noisy(quiet):  # type: ignore[misc, valid-type]
         def __call__(self, ids: np.ndarray) -> Any:
             out = quiet.__call__(self, ids)
             if not self.training:
                 return out
-            size = alpha / math.sqrt(out.shape[1] * out.shape[2])
+            size = strength / math.sqrt(out.shape[1] * out.shape[2])
             return ops.add(out, default_generator.uniform(out.shape, -size, size))
 
     table.__class__ = Noisy

@@ -82,7 +82,7 @@ class Seq2SeqTrainer(Trainer):
             ) from error
         return config
 
-    def evaluate(  # type: ignore[override]
+    def evaluate(
         self,
         eval_dataset: Any = None,
         ignore_keys: list[str] | None = None,
@@ -94,7 +94,7 @@ class Seq2SeqTrainer(Trainer):
             self._gen_kwargs = self._options(gen_kwargs)
         return super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
 
-    def predict(  # type: ignore[override]
+    def predict(
         self,
         test_dataset: Any,
         ignore_keys: list[str] | None = None,
@@ -125,9 +125,7 @@ class Seq2SeqTrainer(Trainer):
             return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
         inputs = self._prepare_inputs(inputs)
         labels = inputs.get("labels")
-        generated = model.generate(
-            **self._prompt(inputs), **(gen_kwargs or self._gen_kwargs)
-        )
+        generated = model.generate(**self._prompt(inputs), **(gen_kwargs or self._gen_kwargs))
         loss = None
         if labels is not None:
             with no_grad():
@@ -168,6 +166,8 @@ class Seq2SeqTrainer(Trainer):
         else:
             found = self.model.config.pad_token_id
         if found is None:
-            raise ValueError("Pad_token_id must be set in the configuration of the model, in order "
-                             "to pad generated tokens to one length")
+            raise ValueError(
+                "Pad_token_id must be set in the configuration of the model, in order "
+                "to pad generated tokens to one length"
+            )
         return found

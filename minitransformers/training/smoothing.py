@@ -8,37 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..core import ops
-from ..core.primitive import primitive
-
-
-@primitive
-def smoothed_cross_entropy(logits, *, labels, epsilon, ignored):
-    """The mean, over labels other than `ignored`, of (1 - epsilon) times -log p[label] plus epsilon
-    times the mean of -log p over the classes.
-
-    logits: (rows, classes); labels: (rows,) integers -> ()
-    """
-    counted = np.flatnonzero(labels != ignored)
-    rows, chosen = logits[counted], np.maximum(labels[counted], 0)
-    log_p = rows - rows.max(-1, keepdims=True)
-    log_p -= np.log(np.exp(log_p).sum(-1, keepdims=True))
-    hit = log_p[np.arange(len(chosen)), chosen]
-    terms = (1.0 - epsilon) * hit + epsilon * log_p.mean(-1)
-    count = rows.dtype.type(chosen.size or np.nan)
-    saved = (logits.shape, counted, chosen, log_p, epsilon)
-    return np.asarray(-terms.sum() / count, logits.dtype), saved
-
-
-@smoothed_cross_entropy.defvjp
-def _(saved, g):
-    shape, counted, chosen, log_p, epsilon = saved
-    d = np.exp(log_p)
-    d -= epsilon / shape[-1]
-    d[np.arange(len(chosen)), chosen] -= 1.0 - epsilon
-    d *= g / max(chosen.size, 1)
-    out = np.zeros(shape, d.dtype)
-    out[counted] = d
-    return (out,)
 
 
 @dataclass
@@ -62,9 +31,9 @@ class LabelSmoother:
             labels = labels[..., 0]
         if shift_labels:
             logits, labels = logits[..., :-1, :], labels[..., 1:]
-        return smoothed_cross_entropy(
+        return ops.cross_entropy(
             ops.reshape(logits, shape=(-1, logits.shape[-1])),
             labels=labels.reshape(-1),
-            epsilon=self.epsilon,
-            ignored=self.ignore_index,
+            ignore_index=self.ignore_index,
+            smoothing=self.epsilon,
         )

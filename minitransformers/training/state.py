@@ -72,7 +72,7 @@ class TrainerState:
 
     def __post_init__(self) -> None:
         self.log_history = [] if self.log_history is None else self.log_history
-        if not isinstance(self.stateful_callbacks, dict):
+        if not isinstance(self.stateful_callbacks, dict):  # the callbacks themselves
             self.stateful_callbacks = exported(self.stateful_callbacks or [])
 
     def save_to_json(self, json_path: str | os.PathLike[str]) -> None:

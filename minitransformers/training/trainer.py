@@ -3,53 +3,39 @@
 from __future__ import annotations
 
 import inspect
-import json
-import math
 import os
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import logging
-from ..checkpoints import open_checkpoint
 from ..core.random import set_seed
-from ..models import loading
 from ..models.auto import class_names
 from . import checkpoint as checkpoints
-from . import evaluating, publishing
 from .arguments import TrainingArguments
-from .callbacks import (
-    CallbackHandler,
-    DefaultFlowCallback,
-    PrinterCallback,
-    ProgressCallback,
-    is_better,
-    metric_name,
-)
-from .card import write_card
+from .callbacks import CallbackHandler, DefaultFlowCallback, PrinterCallback, ProgressCallback
 from .checking import check_arguments, check_model
 from .collators import DataCollatorWithPadding, default_data_collator
 from .columns import find_labels
-from .evaluation import EvalLoopOutput, PredictionOutput, TrainOutput
-from .loaders import Loaders
+from .evaluating import Evaluates
+from .evaluation import TrainOutput
 from .loop import TrainingLoop
 from .losses import accepts_num_items, count_targets, divided_by
-from .metrics import metrics_format, metrics_table, speed_metrics
 from .neftune import noisy_embeddings
 from .optim import decayed_names
 from .optimizers import get_optimizer_cls_and_kwargs, grouped_parameters
 from .reporting import reporters
+from .saving import Saves
 from .schedulers import ReduceLROnPlateau
 from .schedules import get_scheduler
 from .smoothing import LabelSmoother
-from .state import ExportableState, TrainerControl, TrainerState
+from .state import TrainerControl, TrainerState
 
 logger = logging.get_logger(__name__)
 
 
-class Trainer(Loaders):
+class Trainer(Evaluates, Saves):
     """Trains a model, with the reference's interface: subclass it to change any step.
 
     model: a model with a head, or anything callable that returns a loss and has the methods of
@@ -120,9 +106,6 @@ class Trainer(Loaders):
             )
         self._created_lr_scheduler = False
         self._train_batch_size = self.args.train_batch_size
-        self._prepared = False  # see `evaluating`
-        self.model_preparation_time: float | None = None
-        self._weighs_by_rows = True
         self._loop: TrainingLoop | None = None
         self._past: Any = None
         self._total_loss, self._last_logged, self.current_flos = 0.0, 0, 0.0
@@ -144,18 +127,10 @@ class Trainer(Loaders):
             self.init_hf_repo()
         os.makedirs(self.args.output_dir, exist_ok=True)
         self.control = TrainerControl()
-        self.state = TrainerState(stateful_callbacks=self._stateful())
+        self.state = TrainerState(stateful_callbacks=self._exported())
         self._event("on_init_end")
 
     # callbacks
-
-    def _stateful(self) -> list[ExportableState]:
-        everyone = [*self.callback_handler.callbacks, self.control]
-        return [one for one in everyone if isinstance(one, ExportableState)]
-
-    def _event(self, name: str, *payload: Any) -> None:
-        tell = getattr(self.callback_handler, name)
-        self.control = tell(self.args, self.state, self.control, *payload)
 
     def add_callback(self, callback: Any) -> None:
         """Add a callback, or an instance of its class."""
@@ -357,7 +332,7 @@ class Trainer(Loaders):
                 f"{','.join(outputs)}. For reference, the inputs it received are "
                 f"{','.join(inputs)}."
             )
-        elif own and "labels" in inputs:
+        elif own and num_items_in_batch is not None and "labels" in inputs:
             loss = divided_by(num_items_in_batch, outputs, inputs["labels"], model.config)
         else:
             loss = outputs["loss"] if isinstance(outputs, dict) else outputs[0]
@@ -432,225 +407,6 @@ class Trainer(Loaders):
         if self.control.should_save:
             self._save_checkpoint(model, trial, metrics=metrics)
             self._event("on_save")
-
-    def _evaluate(self, trial: Any, ignore_keys: Any, skip_scheduler: bool = False) -> dict:
-        metrics = self.evaluate(ignore_keys=ignore_keys)
-        if isinstance(self.lr_scheduler, ReduceLROnPlateau) and not skip_scheduler:
-            self.lr_scheduler.step(self._wanted_metric(metrics))
-        return metrics
-
-    def _wanted_metric(self, metrics: dict[str, Any]) -> float:
-        name = metric_name(self.args)
-        if name not in metrics:
-            raise KeyError(
-                f"metric_for_best_model is {name!r}, but evaluation gives {list(metrics)}: let "
-                "compute_metrics return it, or choose one of these"
-            )
-        return metrics[name]
-
-    def evaluate(
-        self,
-        eval_dataset: Any = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> dict[str, Any]:
-        """Evaluate, and log it.
-
-        eval_dataset: instead of the Trainer's own; a dictionary of several adds its keys to names
-        ignore_keys: outputs to leave out of predictions; metric_key_prefix: begins every name
-        -> {"eval_loss": mean over rows, compute_metrics' results, speeds, "epoch"}
-        """
-        given = eval_dataset is not None
-        eval_dataset = eval_dataset if given else self.eval_dataset
-        if isinstance(eval_dataset, dict):
-            metrics: dict[str, Any] = {}
-            for name, dataset in eval_dataset.items():
-                prefix = f"{metric_key_prefix}_{name}"
-                metrics |= self.evaluate(dataset if given else name, ignore_keys, prefix)
-            return metrics
-        loader = self.get_eval_dataloader(eval_dataset)
-        started = time.time()
-        output = self.evaluation_loop(
-            loader,
-            description="Evaluation",
-            prediction_loss_only=True if self.compute_metrics is None else None,
-            ignore_keys=ignore_keys,
-            metric_key_prefix=metric_key_prefix,
-        )
-        metrics = self._with_speed(output, metric_key_prefix, started)
-        self.log(metrics)
-        self._event("on_evaluate", metrics)
-        return metrics
-
-    def predict(
-        self,
-        test_dataset: Any,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "test",
-    ) -> PredictionOutput:
-        """Predict. -> (predictions, label_ids, metrics), ragged batches padded with -100"""
-        loader = self.get_test_dataloader(test_dataset)
-        started = time.time()
-        output = self.evaluation_loop(
-            loader,
-            description="Prediction",
-            ignore_keys=ignore_keys,
-            metric_key_prefix=metric_key_prefix,
-        )
-        metrics = self._with_speed(output, metric_key_prefix, started)
-        self._event("on_predict", metrics)
-        return PredictionOutput(output.predictions, output.label_ids, metrics)
-
-    def _with_speed(self, output: EvalLoopOutput, prefix: str, started: float) -> dict[str, Any]:
-        samples = output.num_samples or 0
-        steps = math.ceil(samples / self.args.eval_batch_size)
-        speed = speed_metrics(prefix, started, num_samples=samples, num_steps=steps)
-        return {**(output.metrics or {}), **speed}
-
-    def evaluation_loop(
-        self,
-        dataloader: Any,
-        description: str,
-        prediction_loss_only: bool | None = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> EvalLoopOutput:
-        """Run over batches without training. `evaluate` and `predict` call it."""
-        return evaluating.evaluation_loop(
-            self, dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
-        )
-
-    prediction_loop = evaluation_loop
-
-    def prediction_step(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        prediction_loss_only: bool,
-        ignore_keys: list[str] | None = None,
-    ) -> tuple[Any, Any, Any]:
-        """Run one batch without training. -> (loss, logits, labels), each perhaps None"""
-        inputs = self._prepare_inputs(inputs)
-        return evaluating.prediction_step(self, model, inputs, prediction_loss_only, ignore_keys)
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write the model, and the tokenizer, for `from_pretrained`; upload it if push_to_hub."""
-        self._save(output_dir)
-        if self.args.push_to_hub and not _internal_call:
-            self.push_to_hub(commit_message="Model save")
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        folder = output_dir or self.args.output_dir
-        os.makedirs(folder, exist_ok=True)
-        if hasattr(self.model, "save_pretrained"):
-            options = {} if state_dict is None else {"state_dict": state_dict}
-            self.model.save_pretrained(folder, **options)
-        else:
-            checkpoints.save_weights(folder, state_dict or self.model.state_dict())
-        if self.processing_class is not None:
-            self.processing_class.save_pretrained(folder)
-        checkpoints.save_json(os.path.join(folder, checkpoints.ARGUMENTS), self.args.to_dict())
-
-    def _save_checkpoint(self, model: Any, trial: Any, metrics: dict | None = None) -> None:
-        """Write checkpoint-<step>, whole or not at all, and delete those beyond the limit."""
-        self.store_flos()
-        folder = os.path.join(
-            self.args.output_dir, f"{checkpoints.PREFIX}-{self.state.global_step}"
-        )
-        if metrics is not None and self.args.metric_for_best_model is not None:
-            value, best = self._wanted_metric(metrics), self.state.best_metric
-            if best is None or is_better(self.args, value, best):
-                self.state.best_metric, self.state.best_model_checkpoint = value, folder
-        with checkpoints.complete_or_nothing(folder) as partial:
-            self.save_model(partial, _internal_call=True)
-            if not self.args.save_only_model:
-                checkpoints.save_optimizer(partial, self.optimizer)
-                schedule = os.path.join(partial, checkpoints.SCHEDULER)
-                checkpoints.save_json(schedule, self.lr_scheduler.state_dict())
-                where = self._loop.where() if self._loop else checkpoints.Position()
-                checkpoints.save_random(partial, where)
-            self.state.stateful_callbacks = TrainerState(
-                stateful_callbacks=self._stateful()
-            ).stateful_callbacks
-            self.state.save_to_json(os.path.join(partial, checkpoints.STATE))
-        if self.args.push_to_hub:
-            publishing.push_checkpoint(self, folder)
-        checkpoints.rotate(
-            self.args.output_dir, self.args.save_total_limit, self.state.best_model_checkpoint
-        )
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Load weights. Raises ValueError if the folder holds none."""
-        model = self.model if model is None else model
-        if hasattr(model, "load_adapter") and not hasattr(model, "ties"):
-            model.load_adapter(resume_from_checkpoint, is_trainable=True)
-            return
-        if not os.path.isdir(resume_from_checkpoint):
-            raise ValueError(f"Can't find a valid checkpoint at {resume_from_checkpoint}")
-        checkpoints.load_weights(resume_from_checkpoint, model)
-
-    def _load_best_model(self) -> None:
-        best = self.state.best_model_checkpoint
-        logger.info(f"loading the best model: {best}, with {self.state.best_metric}")
-        if os.path.isdir(best):
-            self._load_from_checkpoint(best)
-        else:
-            logger.warning(f"the best checkpoint, {best}, is gone: the last weights stay")
-
-    def save_state(self) -> None:
-        """Write trainer_state.json into output_dir."""
-        self.state.save_to_json(os.path.join(self.args.output_dir, checkpoints.STATE))
-
-    def metrics_format(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        """Metrics as people read them."""
-        return metrics_format(metrics)
-
-    def log_metrics(self, split: str, metrics: dict[str, Any]) -> None:
-        """Print metrics as a table. split: train, eval or test"""
-        print(metrics_table(split, metrics))
-
-    def save_metrics(self, split: str, metrics: dict[str, Any], combined: bool = True) -> None:
-        """Write <split>_results.json; combined: add them to all_results.json too."""
-        folder = self.args.output_dir
-        names = [f"{split}_results.json"] + (["all_results.json"] if combined else [])
-        for name in names:
-            path, before = os.path.join(folder, name), {}
-            if name.startswith("all") and os.path.exists(path):
-                before = checkpoints.load_json(path)
-            with open(path, "w", encoding="utf-8") as file:
-                json.dump(before | metrics, file, indent=4, sort_keys=True)
-
-    # sharing
-
-    def init_hf_repo(self, token: str | None = None) -> None:
-        """Make the repo on the Hub, if there is none."""
-        publishing.make_repo(self, token)
-
-    def create_model_card(self, **facts: Any) -> None:
-        """Write README.md into output_dir: what was trained, how, and how well.
-
-        facts: language, license, tags, model_name, finetuned_from, tasks, dataset_tags, dataset,
-            dataset_args
-        """
-        write_card(self, **facts)
-
-    def push_to_hub(
-        self,
-        commit_message: str | None = "End of training",
-        blocking: bool = True,
-        token: str | None = None,
-        revision: str | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Write model, tokenizer and card into output_dir and upload them.
-
-        blocking: wait for it, and return the commit; otherwise return a Future of it
-        kwargs: facts for `create_model_card`
-        """
-        return publishing.push(self, commit_message, blocking, token, revision, kwargs)
-
-    def _finish_current_push(self) -> None:
-        publishing.wait(self)
 
     def hyperparameter_search(self, *args: Any, **kwargs: Any) -> Any:
         """There is none: raises RuntimeError that says what to do instead."""
