@@ -68,7 +68,7 @@ class Assisted:
                 seen = length if first else 1
                 kept = _part(out, slice(0, seen) if i == 0 else slice(seen + i - 1, seen + i), ids)
                 yield Step(ids[:, -1:], ids, scores[i : i + 1], logits[i : i + 1], **kept)
-            done = bool(np.all(self.criteria(ids, scores[len(tokens) - 1 : len(tokens)])))
+            done = bool(np.all(self.criteria(ids, scores[: len(tokens)])))
             first = False
         self.drafts.close()
 

@@ -17,7 +17,7 @@ from .greedy import Greedy, Sample
 from .group_beam import GroupBeamSearch
 from .prepare import Request
 from .processors import build_processors
-from .stopping import build_criteria
+from .stopping import Informed, build_criteria
 
 
 def mode(config: Any, assistant: Any = None) -> str:
@@ -65,7 +65,9 @@ def choose(
     chosen = mode(config, assistant)
     _check(chosen, request, model)
 
-    def build(parameters: Any, ids: np.ndarray, source: Any = request.source) -> tuple[Any, Any]:
+    def build(
+        parameters: Any, ids: np.ndarray, source: Any = request.source, custom: tuple = criteria
+    ) -> tuple[Any, Any]:
         built = build_processors(
             parameters,
             prompt_length=ids.shape[1],
@@ -76,8 +78,9 @@ def choose(
             guidance=lambda: _guidance(model, parameters, negative),
             vocab_size=model.config.get_text_config().vocab_size,
         )
-        stop = build_criteria(parameters, eos=request.eos, custom=criteria, tokenizer=tokenizer)
-        return built, stop
+        stop = build_criteria(parameters, eos=request.eos, custom=custom, tokenizer=tokenizer)
+        keeps = parameters.return_dict_in_generate and parameters.output_scores
+        return built, Informed(stop, all_scores=keeps)
 
     how = dict(
         reserve=min(config.max_length, prompt.shape[1] + 4096),
@@ -186,7 +189,8 @@ def _drafts(
 
     def rebuild(parameters: Any, ids: np.ndarray) -> tuple[Any, Any]:
         decoder_only = not assistant.config.is_encoder_decoder
-        return build(parameters, ids, ids if decoder_only else request.source)
+        # the caller's criteria are about the text, not about drafts of it
+        return build(parameters, ids, ids if decoder_only else request.source, custom=())
 
     if assistant is None:
         assistant = model.first_layers(config.assistant_early_exit)

@@ -2,7 +2,9 @@
 
 A criterion is asked after each new token. Arrays, by axes:
 
-    input_ids: (rows, length) int64, the new token included; scores: what it was chosen from
+    input_ids: (rows, length) int64, the new token included
+    scores: (rows, vocab) what it was chosen from; a tuple of such, one a token so far, in a call of
+        `generate` that keeps them (output_scores and return_dict_in_generate)
     -> (rows,) bool, true where the row is finished
 """
 
@@ -43,6 +45,24 @@ class StoppingCriteriaList(list):
         """That of the first MaxLengthCriteria, if there is one."""
         lengths = (c.max_length for c in self if isinstance(c, MaxLengthCriteria))
         return next(lengths, None)
+
+
+class Informed:
+    """Criteria that are told what the last token was chosen from, or `all_scores` so far."""
+
+    def __init__(self, criteria: StoppingCriteriaList, all_scores: bool):
+        self.criteria, self.all_scores = criteria, all_scores
+        self.scores: tuple[np.ndarray, ...] = ()
+
+    def __call__(self, input_ids: np.ndarray, scores: np.ndarray | None) -> np.ndarray:
+        """scores: (rows, vocab); of a single row (tokens, vocab); None if it is but a draft"""
+        told: Any = scores
+        if scores is not None:
+            rows, vocab = len(input_ids), scores.shape[-1]
+            told = scores[-rows:]
+            if self.all_scores:
+                told = self.scores = (*self.scores, *scores.reshape(-1, rows, vocab))
+        return self.criteria(input_ids, told)
 
 
 class MaxLengthCriteria(StoppingCriteria):

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden.stopping_cases import Tokenizer
+from tiny import CONFIGS, fill
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers
 
+from minitransformers import GPT2Config, GPT2LMHeadModel
 from minitransformers.generation import stopping
 from minitransformers.generation.config import GenerationConfig
 
@@ -144,3 +146,45 @@ def test_criteria_that_cannot_be():
         )
     with pytest.raises(NotImplementedError):
         stopping.StoppingCriteria()(np.zeros((1, 1)), None)
+
+
+def tiny_gpt2():
+    return fill(GPT2LMHeadModel(GPT2Config(**CONFIGS["gpt2"])))
+
+
+class Recorder(stopping.StoppingCriteria):
+    def __init__(self):
+        self.told = []
+
+    def __call__(self, input_ids, scores, **kwargs):
+        self.told.append(scores)
+        return False
+
+
+MODES = ({}, {"num_beams": 2}, {"penalty_alpha": 0.6, "top_k": 3}, {"prompt_lookup_num_tokens": 3})
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_criteria_are_told_all_scores_that_are_kept(mode):
+    model, criterion = tiny_gpt2(), Recorder()
+    ids = np.array([[5, 6, 7, 5, 6]])
+    kept = {"return_dict_in_generate": True, "output_scores": True}
+    options = {"max_new_tokens": 4, "stopping_criteria": [criterion], **mode}
+    out = model.generate(ids, **kept, **options)
+    told = [scores for scores in criterion.told if scores is not None]  # None: of a draft
+    np.testing.assert_array_equal(told[-1], out.scores)
+    assert len(told[0]) < len(told[-1]) == 4
+
+    model.generate(ids, **options)
+    assert criterion.told[-1].shape == out.scores[-1].shape  # of the last token only
+
+
+def test_criteria_are_not_asked_about_an_assistants_drafts():
+    model, criterion = tiny_gpt2(), Recorder()
+    ids = np.array([[5, 6, 7, 5, 6]])
+    model.generate(
+        ids, max_new_tokens=4, assistant_model=tiny_gpt2(), stopping_criteria=[criterion]
+    )
+    # in turn a whole draft, and what came of it
+    assert {scores is None for scores in criterion.told[::2]} == {True}
+    assert {scores is None for scores in criterion.told[1::2]} == {False}
