@@ -29,6 +29,6 @@ def parse_json(text: bytes, *, unique: bool = False) -> Any:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = dict(pairs)
     if len(names) < len(pairs):
-        (name, count), *_ = Counter(name for name, _ in pairs).most_common(1)
+        name, count = max(Counter(name for name, _ in pairs).items(), key=lambda item: item[1])
         raise ValueError(f"{name!r} appears {count} times")
     return names

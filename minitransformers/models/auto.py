@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from .. import hub
 from ..adapters.base_model import through_adapter
 from .config import PretrainedConfig
+from .untrusted import blaming
 
 # model_type -> task -> class, in the module of that name. The first entry is the configuration.
 MODELS: dict[str, dict[str, str]] = {
@@ -565,10 +566,11 @@ class AutoConfig:
             values, rest = PretrainedConfig.get_config_dict(folder or ".", **where, **rest)
         else:
             values, rest = PretrainedConfig.get_config_dict(name, **where, **rest)
-        if "model_type" in values:
-            return config_class(values["model_type"]).from_dict(values, **rest)
-        for model_type in sorted([*MODELS, *_registered_configs], key=len, reverse=True):
-            if model_type in name:  # old files lack the field; their folders tell
+        by_length = sorted([*MODELS, *_registered_configs], key=len, reverse=True)
+        # old files lack the field; their folders tell
+        told = next((model_type for model_type in by_length if model_type in name), None)
+        if model_type := values.get("model_type", told):
+            with blaming(name, "model"):
                 return config_class(model_type).from_dict(values, **rest)
         raise ValueError(
             f"Unrecognized model in {name}. Should have a `model_type` key in its config.json, or "

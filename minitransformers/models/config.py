@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from .. import checkpoints, hub
 from ..json_files import parse_json
 from ..sharing import Shareable, pushing
+from .untrusted import blaming, check_fields
 
 # Written to config.json: the release of the reference whose files these are.
 TRANSFORMERS_VERSION = "4.46.3"
@@ -178,6 +179,7 @@ class PretrainedConfig(Shareable):
             raise OSError(f"{path} is not valid JSON: {error}") from None
         if not isinstance(values, dict):
             raise OSError(f"{path} should hold a JSON object, not {type(values).__name__}")
+        check_fields(values, path)
         values["_name_or_path"] = str(name)
         return values, rest
 
@@ -188,14 +190,16 @@ class PretrainedConfig(Shareable):
         """Read config.json of a folder, a Hub repo or a file; keywords override its fields.
 
         return_unused_kwargs: return (config, the keywords that are no field) instead
-        Raises OSError if there is no such file, naming what was tried.
+        Raises OSError if there is no such file, naming what was tried; ValueError if it is not
+        sound.
         """
         path = os.fspath(pretrained_model_name_or_path)
         if os.path.isfile(path) and not path.endswith(".gguf"):
             folder, kwargs["_configuration_file"] = os.path.split(path)
             path = folder or "."
         values, rest = cls.get_config_dict(path, **kwargs)
-        return cls.from_dict(values, **rest)
+        with blaming(path, cls.__name__):
+            return cls.from_dict(values, **rest)
 
     @classmethod
     def from_dict(cls, config_dict: dict, **kwargs: Any) -> Any:

@@ -30,6 +30,7 @@ from .fresh import Fresh, awaiting_weights
 from .outputs import BaseModelOutput, ModelOutput
 from .precision import Precision
 from .trainable import Trainable
+from .untrusted import blaming
 
 # Keywords every call takes beside the model's own inputs.
 _OPTIONS = (
@@ -370,7 +371,8 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
         ignore_mismatched_sizes: start misshapen weights afresh instead of raising
         output_loading_info: return (model, {missing_keys, unexpected_keys, mismatched_keys, ...})
         other keywords override fields of the configuration
-        Raises OSError if files cannot be had, RuntimeError for misshapen weights.
+        Raises OSError if files cannot be had, ValueError if one is not sound, RuntimeError for
+        misshapen weights.
         """
         name = os.fspath(pretrained_model_name_or_path)
         adapted = through_adapter(cls.from_pretrained, name, model_args, kwargs | {"config": config})
@@ -397,12 +399,13 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
             )
         respect_quota()
         config.name_or_path = name
-        with awaiting_weights():
-            model = cls(config, *model_args)
-        report = loading.load(model, stored, name, how["ignore_mismatched_sizes"])
-        model._origin = (name, where | {"gguf_file": how["gguf_file"]})
-        if model.can_generate():
-            model.generation_config = GenerationConfig.of_checkpoint(name, config, **where)
+        with blaming(name, cls.__name__):
+            with awaiting_weights():
+                model = cls(config, *model_args)
+            report = loading.load(model, stored, name, how["ignore_mismatched_sizes"])
+            model._origin = (name, where | {"gguf_file": how["gguf_file"]})
+            if model.can_generate():
+                model.generation_config = GenerationConfig.of_checkpoint(name, config, **where)
         return (model, report) if how["output_loading_info"] else model
 
     @classmethod

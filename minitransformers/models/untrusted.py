@@ -1,0 +1,46 @@
+"""A config.json is untrusted input: what it claims is held against what a model can be."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_KINDS = {"model_type": str, "architectures": list, "id2label": dict, "label2id": dict}
+# A block of a model costs some 20 kB of Python objects before it has a weight, a label 200 bytes.
+_MAX_BLOCKS = 20_000
+_MAX_LABELS = 1_000_000
+_BROKEN = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, MemoryError)
+
+
+def check_fields(values: Mapping[str, Any], path: str) -> None:
+    """Refuse what would exhaust memory before any weight is read. Raises ValueError."""
+    for name, kind in _KINDS.items():
+        if not isinstance(values.get(name), (kind, type(None))):
+            raise ValueError(f"{path}: {name} must be a {kind.__name__}, not {values[name]!r:.99}")
+    counts = {name: n for name, n in values.items() if isinstance(n, int)}
+    layers = [n for name, n in counts.items() if re.search(r"(layers?|groups?|group_num)$", name)]
+    experts = [n for name, n in counts.items() if re.search(r"experts$", name)]
+    blocks = max(layers, default=1) * max(experts, default=1)
+    if blocks > _MAX_BLOCKS:
+        raise ValueError(f"{path}: a model of {blocks} blocks; at most {_MAX_BLOCKS}")
+    if counts.get("num_labels", 0) > _MAX_LABELS:
+        raise ValueError(f"{path}: {counts['num_labels']} labels; at most {_MAX_LABELS}")
+
+
+@contextlib.contextmanager
+def blaming(source: str, purpose: str) -> Iterator[None]:
+    """Turn what a broken configuration leads to into a ValueError that names it.
+
+    source: the file, folder or repo; purpose: what it was read for, "a BertModel"
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except _BROKEN as error:
+        if source in str(error):
+            raise
+        story = str(error) if isinstance(error, ValueError) else repr(error)
+        raise ValueError(f"{source}: its configuration makes no {purpose}: {story}") from error

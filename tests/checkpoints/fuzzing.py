@@ -1,0 +1,305 @@
+"""Load mutated files of every format and hold the readers to their word.
+
+    python tests/checkpoints/fuzzing.py [--files 20000] [--seed 0] [format ...]
+
+Whatever a file holds, loading it ends soon, in a correct load or in one ValueError or OSError that
+names the file; nothing of it runs; memory stays below the file's size and a constant. The default
+test suite loads a few hundred files of each format, `pytest -m fuzz` and this command 20,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import sys
+import tempfile
+import time
+import tracemalloc
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import mutations
+from mutations import Rng
+from tiny import CONFIGS, fill
+
+import minitransformers
+from minitransformers import checkpoints, hub
+from minitransformers.checkpoints.torch_writer import write_torch
+
+GOLDEN = HERE.parent / "golden"
+CONSTANT = 300e6  # bytes of memory beyond a file's size: what deflated entries may take, and change
+SECONDS = 20
+_HARMLESS = ("os.listdir", "os.scandir", "os.walk")
+_EXECUTION = ("exec", "compile", "os.", "subprocess.", "pickle.", "socket.", "shutil.", "ctypes.")
+_SURVEYED = 100_000  # elements: larger tensors are not read but for their ends
+
+
+class Format(NamedTuple):
+    """A format under test.
+
+    path: where a mutated file is written; seeds: sound ones; mutate: of one of these
+    load: reads it, raising one of `errors` if it is broken; judge: raises if what was loaded is
+    wrong
+    """
+
+    path: Path
+    seeds: list[bytes]
+    mutate: Callable[[bytes, Rng], bytes]
+    load: Callable[[], Any]
+    judge: Callable[[bytes, Any], None] = lambda data, loaded: None
+    errors: tuple[type[Exception], ...] = (ValueError, OSError)
+
+
+class Report(NamedTuple):
+    """What loading many files came to."""
+
+    files: int
+    loaded: int
+    reasons: Counter
+    seconds: float
+    slowest: float
+    memory: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.files:6} files, {self.loaded:5} load, {len(self.reasons):3} kinds of errors; "
+            f"{self.seconds:.0f} s, slowest {self.slowest:.2f} s; memory {self.memory / 1e6:.1f} MB"
+        )
+
+
+def fuzz(make: Callable[[Path], Format], folder: Path, files: int, seed: int = 0) -> Report:
+    """Load `files` mutated files. Raises AssertionError where a reader breaks its word."""
+    case = make(folder)
+    for data in case.seeds:  # sound files load, and what is imported late is imported
+        case.path.write_bytes(data)
+        case.judge(data, case.load())
+    rng = np.random.default_rng(seed)
+    reasons: Counter = Counter()
+    loaded, slowest, most = 0, 0.0, 0
+    begin = time.perf_counter()
+    tracemalloc.start()
+    try:
+        for n in range(files):
+            data = case.mutate(mutations.one_of(rng, case.seeds), rng)
+            case.path.write_bytes(data)
+            tracemalloc.clear_traces()
+            start = time.perf_counter()
+            error, result = None, None
+            with _nothing_runs(case.path):
+                try:
+                    result = case.load()
+                except case.errors as caught:
+                    error = caught
+                except BaseException as caught:
+                    case.path.with_name(f"crash-{n}").write_bytes(data)
+                    raise AssertionError(f"file {n} of seed {seed}: {caught!r}") from caught
+            slowest = max(slowest, time.perf_counter() - start)
+            peak = tracemalloc.get_traced_memory()[1] - len(data)
+            most = max(most, peak)
+            where = f"file {n} of seed {seed}: {error!r}"[:1000]
+            assert slowest < SECONDS, where
+            assert peak < CONSTANT, f"{where} took {peak} bytes"
+            if error is None:
+                loaded += 1
+                case.judge(data, result)
+            else:
+                assert case.path.name in str(error) or str(folder) in str(error), where
+                str(error).encode()  # printable
+                reasons[_kind(error)] += 1
+            del result, error
+    finally:
+        tracemalloc.stop()
+    return Report(files, loaded, reasons, time.perf_counter() - begin, slowest, most)
+
+
+def _kind(error: Exception) -> str:
+    """The line that refused."""
+    while error.__cause__ is not None:
+        error = error.__cause__  # type: ignore[assignment]
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code if trace else None
+    return f"{code.co_name}:{trace.tb_lineno}" if code and trace else ""
+
+
+_watch: list[str] = []
+
+
+def _hook(event: str, arguments: tuple) -> None:
+    if _watch and event.startswith(_EXECUTION) and event not in _HARMLESS:
+        raise AssertionError(f"{event} {arguments!r} while loading {_watch[0]}")
+    if _watch and event == "open" and isinstance(arguments[0], str):
+        inside = Path(arguments[0]).resolve().is_relative_to(Path(_watch[0]).parent.resolve())
+        imported = arguments[0].endswith((".py", ".pyc", ".so"))
+        assert inside or imported, f"opens {arguments[0]} while loading {_watch[0]}"
+
+
+@contextlib.contextmanager
+def _nothing_runs(path: Path) -> Iterator[None]:
+    """Refuse to run code, or to open files elsewhere."""
+    if not getattr(sys, "_fuzz_hook", False):
+        sys._fuzz_hook = True  # type: ignore[attr-defined]  # a hook cannot be taken back
+        sys.addaudithook(_hook)
+    _watch.append(str(path))
+    try:
+        yield
+    finally:
+        _watch.clear()
+
+
+# formats
+
+
+def _survey(tensors: Mapping[str, Any]) -> None:
+    """Read every tensor as a model would; of a giant one, which strides allow, the ends."""
+    for tensor in tensors.values():
+        assert tensor.shape == tuple(tensor.data.shape)
+        data = tensor.data
+        if data.size > _SURVEYED:
+            for end in (0, -1):
+                data[tuple(end for _ in data.shape)]
+        else:
+            with np.errstate(all="ignore"):
+                values = tensor.numpy(None)
+                assert values.shape == tensor.shape
+                values.sum()
+
+
+def safetensors(folder: Path) -> Format:
+    path = folder / "model.safetensors"
+    small = {
+        "a": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "b": np.array([True]),
+        "c": np.int8(3),
+    }
+    checkpoints.write_safetensors(path, {**small, "e": np.zeros((0, 4), np.float16)})
+    seeds = [path.read_bytes(), (GOLDEN / "dtypes.safetensors").read_bytes()]
+
+    def mutate(data: bytes, rng: Rng) -> bytes:
+        size = int.from_bytes(data[:8], "little")
+        if rng.random() < 0.3:
+            return mutations.corrupt(data, rng, (0, 8 + size) if rng.random() < 0.7 else None)
+        header = mutations.change_json(json.loads(data[8 : 8 + size]), rng)
+        return len(header).to_bytes(8, "little") + header + data[8 + size :]
+
+    def judge(data: bytes, loaded: Mapping[str, Any]) -> None:
+        """The format's own library accepts it, with the same bits (aliases are ours)."""
+        from safetensors import deserialize
+
+        theirs = dict(deserialize(data))
+        assert theirs.keys() <= loaded.keys()
+        for name, tensor in theirs.items():
+            assert list(loaded[name].shape) == tensor["shape"]
+            assert loaded[name].data.tobytes() == tensor["data"]
+        _survey(loaded)
+
+    return Format(path, seeds, mutate, lambda: checkpoints.read_safetensors(path), judge)
+
+
+def _torch(folder: Path, names: list[str], mutate: Any) -> Format:
+    path = folder / "pytorch_model.bin"
+    with zipfile.ZipFile(GOLDEN / "torch_bin.zip") as archive:
+        seeds = [archive.read(f"{name}.bin") for name in names]
+    return Format(
+        path,
+        seeds,
+        mutate,
+        lambda: checkpoints.read_torch_bin(path),
+        lambda data, loaded: _survey(loaded),
+    )
+
+
+def torch_zip(folder: Path) -> Format:
+    case = _torch(folder, ["zip2", "zip4", "big", "mixed", "model"], mutations.change_archive)
+    write_torch(case.path, {"w": np.arange(6, dtype=np.float32).reshape(2, 3)})
+    return case._replace(seeds=[*case.seeds, case.path.read_bytes()])
+
+
+def torch_legacy(folder: Path) -> Format:
+    def mutate(data: bytes, rng: Rng) -> bytes:
+        if rng.random() < 0.8:
+            return mutations.change_pickle(data, rng)
+        return mutations.corrupt(data, rng)
+
+    return _torch(folder, ["legacy1", "legacy2", "legacy4", "legacy5"], mutate)
+
+
+def shard_index(folder: Path) -> Format:
+    weights = {f"layer.{n}": np.full(10, n, np.float32) for n in range(5)}
+    checkpoints.save_sharded(folder, weights, 100)
+    path = folder / "model.safetensors.index.json"
+    seed = path.read_bytes()
+
+    def judge(data: bytes, loaded: Mapping[str, Any]) -> None:
+        for name, tensor in loaded.items():
+            assert tensor.numpy().tobytes() == weights[name].tobytes()
+
+    return Format(
+        path,
+        [seed],
+        lambda data, rng: mutations.change_json(json.loads(data), rng),
+        lambda: checkpoints.open_checkpoint(hub.resolve(folder)),
+        judge,
+    )
+
+
+def config(folder: Path, *, kinds: tuple[str, ...] = ("bert", "gpt2", "t5", "llama")) -> Format:
+    """config.json beside sound weights, of which each mutated one may belong to another model."""
+    seeds = []
+    for kind in kinds:
+        model = fill(
+            minitransformers.AutoModel.from_config(
+                minitransformers.AutoConfig.for_model(kind, **CONFIGS[kind])
+            )
+        )
+        model.save_pretrained(folder)
+        seeds.append((folder / "config.json").read_bytes())
+    path = folder / "config.json"
+    return Format(
+        path,
+        seeds[-1:],
+        lambda data, rng: mutations.change_json(json.loads(mutations.one_of(rng, seeds)), rng),
+        lambda: minitransformers.AutoModel.from_pretrained(folder),
+        errors=(ValueError, OSError, RuntimeError),  # of shapes that do not fit, as the reference
+    )
+
+
+FORMATS = {
+    "safetensors": safetensors,
+    "torch_zip": torch_zip,
+    "torch_legacy": torch_legacy,
+    "shard_index": shard_index,
+    "config": config,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("formats", nargs="*", choices=[*FORMATS, []], default=list(FORMATS))
+    parser.add_argument("--files", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--reasons", action="store_true", help="list where files were refused")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    for name in options.formats:
+        with tempfile.TemporaryDirectory() as folder:
+            report = fuzz(FORMATS[name], Path(folder), options.files, options.seed)
+        print(f"{name:13} {report}", flush=True)
+        if options.reasons:
+            for reason, count in report.reasons.most_common():
+                print(f"{count:8} {reason}")
+
+
+if __name__ == "__main__":
+    main()
