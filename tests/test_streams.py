@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,24 @@ def test_auto_classes_know_xlnet(task: str) -> None:
     config = XLNetConfig(**CONFIGS["xlnet"])
     auto = getattr(minitransformers, f"AutoModelFor{task}")
     assert type(auto.from_config(config)) is XLNetLMHeadModel
+
+
+def tokenizer(**options: Any) -> Any:
+    return minitransformers.PreTrainedTokenizerFast(
+        tokenizer_file=str(Path(__file__).parent / "golden/pipelines_unigram.json"),
+        pad_token="<pad>", model_input_names=["input_ids", "attention_mask"], **options,
+    )  # fmt: skip
+
+
+def test_xlnet_in_a_pipeline_answers_a_batch_as_each_alone() -> None:
+    cut = tokenizer()
+    model = xlnet(minitransformers.XLNetForSequenceClassification, vocab_size=len(cut))
+    pipe = minitransformers.pipeline("text-classification", model=model, tokenizer=cut)
+    texts = ["a", "a long text, longer than the other one", "some text"]
+    together, alone = pipe(texts, batch_size=3), pipe(texts, batch_size=1)
+    assert [x["label"] for x in together] == [x["label"] for x in alone]
+    got, wanted = ([x["score"] for x in results] for results in (together, alone))
+    np.testing.assert_allclose(got, wanted, atol=1e-6)
 
 
 def prophetnet(kind: Any = ProphetNetForConditionalGeneration, seed: int = 0, **fields: Any) -> Any:

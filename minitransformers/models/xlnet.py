@@ -249,6 +249,9 @@ class XLNetForQuestionAnsweringOutput(SpanBeamsOutput):
 
 
 class XLNetPreTrainedModel(PreTrainedModel):
+    """padding_side: positions are counted from each other, and heads read the last token"""
+
+    padding_side = "left"
     config_class = XLNetConfig
     base_model_prefix = "transformer"
     input_embeddings = "word_embedding"

@@ -139,8 +139,12 @@ class Pipeline:
     def padding_side(self) -> str:
         """Where shorter inputs of a batch are padded, whatever the tokenizer's own side.
 
-        Texts to be continued end at the right; elsewhere positions are counted from the left.
+        Texts to be continued end at the right; elsewhere positions are counted from the left. A
+        model may say otherwise by an attribute of the same name.
         """
+        own = getattr(self.model, "padding_side", None)
+        if own is not None:
+            return own
         if self.model.config.is_encoder_decoder:
             return "right"
         return "left" if getattr(self.model, "can_generate", lambda: False)() else "right"

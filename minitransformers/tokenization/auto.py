@@ -54,6 +54,7 @@ _MODEL_TYPES = {
     "OpenAIGPT": "openai-gpt",
     "Pegasus": "bigbird_pegasus pegasus pegasus_x",
     "PreTrained": "falcon glm moshi pixtral",
+    "ProphetNet": "prophetnet",
     "Qwen2": "qwen2 qwen2_audio qwen2_moe qwen2_vl",
     "Realm": "realm",
     "Reformer": "reformer",

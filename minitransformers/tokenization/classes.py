@@ -420,6 +420,10 @@ CLASSES: dict[str, Spec] = {
         base=f.PegasusFamily,
         mask=None,
     ),
+    "ProphetNet": _bert([IDS, MASK], cls_token=None, x_sep_token="[X_SEP]")._replace(
+        files={"vocab_file": "prophetnet.tokenizer"},
+        build=partial(wordpiece.wordpiece, template="prophetnet", cleanup=False),
+    ),
     "Qwen2": Spec(
         PreTrainedTokenizerFast,
         _VOCAB_MERGES,

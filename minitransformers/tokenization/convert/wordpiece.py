@@ -13,6 +13,7 @@ TEMPLATES = {
     "bert": ("{cls}:0 $A:0 {sep}:0", "{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1"),
     "funnel": ("{cls}:2 $A:0 {sep}:0", "{cls}:2 $A:0 {sep}:0 $B:1 {sep}:1"),
     "mpnet": ("{cls}:0 $A:0 {sep}:0", "{cls}:0 $A:0 {sep}:0 {sep}:0 $B:1 {sep}:1"),
+    "prophetnet": ("$A:0 {sep}:0", "$A:0 {sep}:0 $B:1 {sep}:1"),
     "splinter": (
         "{cls}:0 $A:0 {sep}:0",
         "{cls}:0 $A:0 {question}:0 .:0 {sep}:0 $B:1 {sep}:1",
@@ -26,8 +27,11 @@ def read_vocabulary(path: str) -> dict[str, int]:
         return {line.rstrip("\n"): number for number, line in enumerate(file)}
 
 
-def wordpiece(options: dict[str, Any], template: str = "bert") -> Tokenizer:
-    """Build WordPiece from `options`: vocab_file, do_lower_case, strip_accents, ..., tokens."""
+def wordpiece(options: dict[str, Any], template: str = "bert", cleanup: bool = True) -> Tokenizer:
+    """Build WordPiece from `options`: vocab_file, do_lower_case, strip_accents, ..., tokens.
+
+    cleanup: whether decoding always joins punctuation to the word before it
+    """
     tokenizer = Tokenizer(
         models.WordPiece(
             read_vocabulary(options["vocab_file"]), unk_token=str(options["unk_token"])
@@ -41,7 +45,7 @@ def wordpiece(options: dict[str, Any], template: str = "bert") -> Tokenizer:
         lowercase=basic and options.get("do_lower_case", True),
     )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece(prefix="##")
+    tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=cleanup)
     names = {
         "cls": options["cls_token"],
         "sep": options["sep_token"],
