@@ -24,7 +24,9 @@ _SPLIT = re.compile(r"(.*-)(\d{5})(-of-)(\d{5})(\.gguf)")
 # Tables of angles: what they say is in the configuration.
 _ANGLES = ("rope_freqs", "rope_factors_long", "rope_factors_short", "attn_rot_embd")
 _MAX_PIECES = 1024  # experts, or heads with a norm each
-_TOKEN_IDS = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
+# GGUF's name of a special token -> ours.
+_TOKEN_IDS = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
+_ENDS_OF_TURNS = ("eot", "eom")
 
 
 class GGUFCheckpoint(NamedTuple):
@@ -90,7 +92,7 @@ def _read(resolve: Resolve, name: str) -> tuple[str, Facts]:
 def _check_sizes(facts: Facts) -> None:
     """Refuse sizes that the tensors belie, before a model is built to them."""
     blocks = {m[2] for name in facts.tensors if (m := _IN_BLOCK.fullmatch(name)) and m[1] != "dec."}
-    heads, width = facts("attention.head_count", 1), facts("embedding_length")
+    heads, width = facts("attention.head_count"), facts("embedding_length")
     groups, experts = facts("attention.head_count_kv", heads), facts("expert_count", 0)
     named = {
         "block_count": (facts("block_count"), 0, len(blocks) if blocks else 1000),
@@ -114,23 +116,17 @@ def _config(facts: Facts, architecture: Architecture) -> Fields:
         "model_type": architecture.model_type,
         "architectures": [architecture.model],
     }
-    for role, name in _TOKEN_IDS.items():
-        if (token := facts.metadata.get(f"tokenizer.ggml.{name}_token_id")) is not None:
-            config[f"{role}_token_id"] = token
-    turns = (facts.metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eot", "eom"))
-    ends = [config.get("eos_token_id"), *turns]  # of a text, of a turn in a conversation
-    if len(ends := list(dict.fromkeys(id for id in ends if isinstance(id, int)))) > 1:
-        config["eos_token_id"] = ends
     for key, field in architecture.fields.items():
-        value = facts(key)
-        if value is not None:
-            if not isinstance(value, (int, float)):
-                raise ValueError(f"{facts.architecture}.{key} is {value!r}, not a number")
+        if (value := facts(key)) is not None:
+            kinds = int if key.endswith(("_count", "_length")) else (int, float)
+            if not isinstance(value, kinds) or value < 0:
+                raise ValueError(f"{facts.architecture}.{key} is {value!r}, not such a number")
             config[field] = value
     # the table of tokens may be longer than the vocabulary
     tokens = facts.metadata.get("tokenizer.ggml.tokens") or []
     vocabulary = facts.shape("token_embd.weight", (facts("vocab_size", len(tokens)),))[0]
     config["vocab_size"] = vocabulary
+    config |= _token_ids(facts, vocabulary)
     further = architecture.complete(facts, config)
     config |= {name: value for name, value in further.items() if value is not None}
     if "rope.freq_base" in architecture.fields and (scaling := _rope_scaling(facts, config)):
@@ -138,6 +134,21 @@ def _config(facts: Facts, architecture: Architecture) -> Fields:
     if "output" in architecture.names:
         config["tie_word_embeddings"] = _is_tied(facts)
     return config
+
+
+def _token_ids(facts: Facts, vocabulary: int) -> Fields:
+    """The special tokens; those outside the vocabulary are none, as for llama.cpp."""
+    ids = {
+        kind: token
+        for kind in (*_TOKEN_IDS, *_ENDS_OF_TURNS)
+        if type(token := facts.metadata.get(f"tokenizer.ggml.{kind}_token_id")) is int
+        and 0 <= token < vocabulary
+    }
+    fields: Fields = {
+        f"{_TOKEN_IDS[kind]}_token_id": ids[kind] for kind in _TOKEN_IDS if kind in ids
+    }
+    ends = list(dict.fromkeys(ids[kind] for kind in ("eos", *_ENDS_OF_TURNS) if kind in ids))
+    return fields | ({"eos_token_id": ends} if len(ends) > 1 else {})
 
 
 def _is_tied(facts: Facts) -> bool:

@@ -253,7 +253,7 @@ def _phi(facts: Facts, config: Fields) -> Fields:
 
 
 def _phi3(facts: Facts, config: Fields) -> Fields:
-    trained = facts("rope.scaling.original_context_length", config["max_position_embeddings"])
+    trained = facts("rope.scaling.original_context_length", config.get("max_position_embeddings"))
     fields = {"original_max_position_embeddings": trained}
     if (share := _turning(facts, config)) != 1:
         fields["partial_rotary_factor"] = share
@@ -271,7 +271,7 @@ def _stablelm(facts: Facts, config: Fields) -> Fields:
 
 def _gpt2(facts: Facts, config: Fields) -> Fields:
     inner, width = facts("feed_forward_length"), config["n_embd"]
-    positions = facts.shape("position_embd.weight", (config["n_ctx"],))[0]
+    positions = facts.shape("position_embd.weight", (config.get("n_ctx"),))[0]
     return {"n_positions": positions, "n_inner": None if inner == 4 * width else inner}
 
 
@@ -307,7 +307,9 @@ def _bert(facts: Facts, config: Fields) -> Fields:
     kinds = {"gpt2": ("roberta", "Roberta"), "t5": ("xlm-roberta", "XLMRoberta")}
     tokenizer = facts.metadata.get("tokenizer.ggml.model")
     kind, prefix = kinds.get(str(tokenizer), ("bert", "Bert"))
-    positions = facts.shape("position_embd.weight", (config["max_position_embeddings"],))[0]
+    positions = facts.shape("position_embd.weight", (config.get("max_position_embeddings", 512),))[
+        0
+    ]
     fields: Fields = {"model_type": kind, "architectures": [f"{prefix}Model"]}
     if kind != "bert":
         fields["pad_token_id"] = config.get("pad_token_id", 1)
