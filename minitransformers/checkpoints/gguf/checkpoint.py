@@ -96,7 +96,7 @@ def _check_sizes(facts: Facts) -> None:
     groups, experts = facts("attention.head_count_kv", heads), facts("expert_count", 0)
     named = {
         "block_count": (facts("block_count"), 0, len(blocks) if blocks else 1000),
-        "embedding_length": (width, 1, facts.shape("token_embd.weight", (2**31,))[-1]),
+        "embedding_length": (width, 1, facts.length("token_embd.weight", 2**31, axis=-1)),
         "attention.head_count": (heads, 1, width),
         "attention.head_count_kv": (groups, 1, heads),
         "expert_count": (experts, 0, _MAX_PIECES),
@@ -124,7 +124,7 @@ def _config(facts: Facts, architecture: Architecture) -> Fields:
             config[field] = value
     # the table of tokens may be longer than the vocabulary
     tokens = facts.metadata.get("tokenizer.ggml.tokens") or []
-    vocabulary = facts.shape("token_embd.weight", (facts("vocab_size", len(tokens)),))[0]
+    vocabulary = facts.length("token_embd.weight", facts("vocab_size", len(tokens)))
     config["vocab_size"] = vocabulary
     config |= _token_ids(facts, vocabulary)
     further = architecture.complete(facts, config)

@@ -36,9 +36,10 @@ class Facts:
             raise ValueError(f"{self.architecture}.{key} should be one value, not {len(value)}")
         return value
 
-    def shape(self, name: str, default: tuple[int, ...] = (0,)) -> tuple[int, ...]:
-        """The axes of a tensor, `default` if there is none."""
-        return self.tensors[name].shape if name in self.tensors else default
+    def length(self, name: str, default: Any = None, axis: int = 0) -> Any:
+        """The length of an axis of a tensor, `default` if there is no such tensor or axis."""
+        shape = self.tensors[name].shape if name in self.tensors else ()
+        return shape[axis] if shape else default
 
 
 class Architecture(NamedTuple):
@@ -271,7 +272,7 @@ def _stablelm(facts: Facts, config: Fields) -> Fields:
 
 def _gpt2(facts: Facts, config: Fields) -> Fields:
     inner, width = facts("feed_forward_length"), config["n_embd"]
-    positions = facts.shape("position_embd.weight", (config.get("n_ctx"),))[0]
+    positions = facts.length("position_embd.weight", config.get("n_ctx"))
     return {"n_positions": positions, "n_inner": None if inner == 4 * width else inner}
 
 
@@ -307,17 +308,15 @@ def _bert(facts: Facts, config: Fields) -> Fields:
     kinds = {"gpt2": ("roberta", "Roberta"), "t5": ("xlm-roberta", "XLMRoberta")}
     tokenizer = facts.metadata.get("tokenizer.ggml.model")
     kind, prefix = kinds.get(str(tokenizer), ("bert", "Bert"))
-    positions = facts.shape("position_embd.weight", (config.get("max_position_embeddings", 512),))[
-        0
-    ]
+    positions = facts.length("position_embd.weight", config.get("max_position_embeddings", 512))
     fields: Fields = {"model_type": kind, "architectures": [f"{prefix}Model"]}
     if kind != "bert":
         fields["pad_token_id"] = config.get("pad_token_id", 1)
         positions += fields["pad_token_id"] + 1
     if "cls.output.weight" in facts.tensors:
         fields["architectures"] = [f"{prefix}ForSequenceClassification"]
-        fields["num_labels"] = facts.shape("cls.output.weight")[0]
-    types = facts.shape("token_types.weight", (2,))[0]
+        fields["num_labels"] = facts.length("cls.output.weight")
+    types = facts.length("token_types.weight", 2)
     return fields | {"max_position_embeddings": positions, "type_vocab_size": types}
 
 
