@@ -80,7 +80,7 @@ class Adaptable(Module):
         injection.set_active(self, name)
 
     def _base_name(self) -> str | None:
-        return getattr(self, "name_or_path", None) or None
+        return getattr(self, "name_or_path", None)
 
     def set_adapter(self, adapter_name: str | list[str]) -> None:
         """Put an adapter in force, or several, whose effects add up.

@@ -40,7 +40,7 @@ def combine(
     how: "cat" keeps all ranks, so that the effects add up exactly; "linear", "ties", "dare_linear",
         "dare_ties" and "magnitude_prune" mix A's and B's of one rank; with "_svd" behind (of
         "linear": "svd") they mix the products, whose best approximation of rank svd_rank is taken
-    density: the share of the numbers that pruning leaves; svd_clamp: the quantile factors are cut at
+    density: the share of the numbers that pruning leaves; svd_clamp: a quantile to cut at
     majority_sign_method: "total" or "frequency", how TIES elects signs
     Raises ValueError for adapters that are not there or do not go together.
     """

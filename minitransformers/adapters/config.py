@@ -1,4 +1,4 @@
-"""What adapter_config.json says: PEFT's fields, read with suspicion and written for PEFT to read."""
+"""What adapter_config.json says: PEFT's fields, read with suspicion, written for PEFT to read."""
 
 from __future__ import annotations
 
@@ -117,14 +117,14 @@ class PeftConfig:
         if os.path.isfile(folder):
             raise OSError(f"{folder} is a file, not a folder to save in")
         os.makedirs(folder, exist_ok=True)
-        with replacing(os.path.join(folder, CONFIG_NAME)) as partial:
-            with open(partial, "w", encoding="utf-8") as file:
-                file.write(json.dumps(self.to_dict() | changes, indent=2, sort_keys=True))
+        text = json.dumps(self.to_dict() | changes, indent=2, sort_keys=True)
+        path = os.path.join(folder, CONFIG_NAME)
+        with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
+            file.write(text)
 
 
-def _later(default: Any = None) -> Any:
-    """A field that PEFT got after 0.14, whose files older versions refuse."""
-    return field(default=default, metadata={"later": True})
+# of fields that are never saved, and of those PEFT got after 0.14, whose files older ones refuse
+_UNSAVED, _LATER = {"saved": False}, {"later": True}
 
 
 @dataclass
@@ -169,19 +169,17 @@ class LoraConfig(PeftConfig):
     eva_config: Any = None
     use_dora: bool = False
     layer_replication: list | None = None
-    runtime_config: LoraRuntimeConfig = field(
-        default_factory=LoraRuntimeConfig, metadata={"saved": False}
-    )
+    runtime_config: LoraRuntimeConfig = field(default_factory=LoraRuntimeConfig, metadata=_UNSAVED)
     lora_bias: bool = False
-    corda_config: Any = _later()
-    trainable_token_indices: Any = _later()
-    target_parameters: Any = _later()
-    use_qalora: bool = _later(False)
-    qalora_group_size: int = field(default=16, metadata={"saved": False})
-    arrow_config: Any = _later()
-    alora_invocation_tokens: Any = _later()
-    ensure_weight_tying: bool = field(default=False, metadata={"saved": False})
-    peft_version: str | None = field(default=None, metadata={"saved": False})
+    corda_config: Any = field(default=None, metadata=_LATER)
+    trainable_token_indices: Any = field(default=None, metadata=_LATER)
+    target_parameters: Any = field(default=None, metadata=_LATER)
+    use_qalora: bool = field(default=False, metadata=_LATER)
+    qalora_group_size: int = field(default=16, metadata=_UNSAVED)
+    arrow_config: Any = field(default=None, metadata=_LATER)
+    alora_invocation_tokens: Any = field(default=None, metadata=_LATER)
+    ensure_weight_tying: bool = field(default=False, metadata=_UNSAVED)
+    peft_version: str | None = field(default=None, metadata=_UNSAVED)
 
     def __post_init__(self) -> None:
         self.peft_type = PeftType.LORA
@@ -219,7 +217,7 @@ class LoraConfig(PeftConfig):
 
 
 def read_json_object(path: str | os.PathLike) -> dict[str, Any]:
-    """Read a JSON file that holds one object. Raises ValueError, naming the file, if it does not."""
+    """Read a JSON file of one object. Raises ValueError, naming the file, for any other."""
     with open(path, "rb") as file:
         try:
             values = parse_json(file.read())

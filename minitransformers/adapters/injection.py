@@ -10,12 +10,12 @@ from ..core.module import Module
 from ..core.parameter import Parameter
 from . import initial, targets
 from .config import LoraConfig
-from .lora import LoraLayer, adapted
+from .lora import LoraConv1D, LoraLayer, adapted
 from .wrapper import SavedModule, Wrapper
 
 
 def check_name(name: Any) -> str:
-    """Return an adapter's name. Raises ValueError for one that cannot be an attribute and a folder."""
+    """Return an adapter's name. Raises ValueError if it cannot name an attribute and a folder."""
     if not isinstance(name, str) or not name or name[0] in "_." or set(name) & set("./\\:\0"):
         raise ValueError(
             f"{name!r} is no name for an adapter: it must be a text that does not begin with an "
@@ -56,7 +56,7 @@ def wrappers(model: Module) -> list[Wrapper]:
 
 
 def inject(model: Any, config: LoraConfig, name: str, loading: bool = False) -> None:
-    """Put an adapter into a model; its config joins `model.peft_config`, with its targets filled in.
+    """Put an adapter into a model; its config, targets filled in, joins `model.peft_config`.
 
     loading: leave the arrays placeholders, as those of a file are to be set
     Raises ValueError where the config fits no module, or a module that cannot be adapted; the
@@ -92,7 +92,7 @@ def inject(model: Any, config: LoraConfig, name: str, loading: bool = False) -> 
         put(parent, path, made[id(child)])
         if not loading:
             initial.initialise(made[id(child)], name, config.init_lora_weights)
-        config.fan_in_fan_out = config.fan_in_fan_out or made[id(child)].transposed
+        config.fan_in_fan_out |= isinstance(made[id(child)], LoraConv1D)
     for _, parent, path, child in saved:
         save_whole(parent, path, child, name)
     vars(model).setdefault("peft_config", {})[name] = config
@@ -172,7 +172,10 @@ def parameters_of(model: Any, name: str) -> Iterator[Parameter]:
         if bias == "lora_only" and isinstance(module, LoraLayer):
             yield from (p for full, p in module.base_layer.named_parameters() if full == "bias")
     if bias == "all":
-        yield from (p for full, p in model.named_parameters() if "bias" in full)
+        replaced = [m.original_module for m in wrappers(model) if isinstance(m, SavedModule)]
+        frozen = {id(p) for module in replaced for p in module.parameters()}
+        named = model.named_parameters()
+        yield from (p for full, p in named if "bias" in full and id(p) not in frozen)
 
 
 # Taking out

@@ -108,7 +108,8 @@ class _Matcher:
             raise ValueError(f"a regular expression repeats something {least} times: too often")
 
         def ends(start: int) -> frozenset:
-            last, found = frozenset([start]), set()
+            found: set[int] = set()
+            last = frozenset([start])
             for n in range(limit + 1):
                 if n >= least:
                     last = frozenset(last - found)

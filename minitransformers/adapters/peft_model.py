@@ -419,7 +419,7 @@ _CLASSES: dict[TaskType, type[PeftModel]] = {
 
 def class_of(config: PeftConfig, otherwise: type[PeftModel] = PeftModel) -> type[PeftModel]:
     """The class for an adapter's task."""
-    return _CLASSES.get(config.task_type, otherwise)  # type: ignore[arg-type]
+    return otherwise if config.task_type is None else _CLASSES[TaskType(config.task_type)]
 
 
 def _inside(name: str) -> str:
@@ -443,7 +443,7 @@ def get_peft_model(
     """
     if mixed:
         raise ValueError("mixed=True is for several kinds of adapters; there is LoRA only")
-    peft_config.base_model_name_or_path = getattr(model, "name_or_path", None) or None
+    peft_config.base_model_name_or_path = getattr(model, "name_or_path", None)
     if revision is not None:
         peft_config.revision = revision
     return class_of(peft_config)(model, peft_config, adapter_name)

@@ -118,9 +118,9 @@ def _embedding_names(model: Any, config: LoraConfig, save: str | bool) -> list[s
     if not save:
         return []
     wanted = [model.get_input_embeddings(), model.get_output_embeddings()]
-    held = {
-        id(getattr(m, "base_layer", m)) for m in wanted if isinstance(m, LoraLayer) or not targeted
-    }
+    if targeted:
+        wanted = [module for module in wanted if isinstance(module, LoraLayer)]
+    held = {id(getattr(module, "base_layer", module)) for module in wanted}
     return [name for name, module in model.named_modules() if id(module) in held]
 
 
@@ -192,11 +192,9 @@ def _plain(key: str) -> str:
 
 
 def _float32(value: Any) -> np.ndarray:
-    return (
-        value.astype(np.float32, copy=False)
-        if isinstance(value, np.ndarray)
-        else value.numpy(np.float32)
-    )
+    if isinstance(value, np.ndarray):
+        return value.astype(np.float32, copy=False)
+    return value.numpy(np.float32)
 
 
 def _drop_absent(model: Any, name: str, missing: list[str]) -> None:
@@ -217,9 +215,10 @@ def _take_out(model: Any, name: str, config: LoraConfig, known: Mapping[str, Any
     if not initial.changes_base(config.init_lora_weights):
         return
     for module in injection.wrappers(model):
-        if isinstance(module, LoraLayer) and name in module.scaling:
-            if is_placeholder(module.factors(name)[0]):  # not begun yet
-                initial.initialise(module, name, config.init_lora_weights)
+        if not isinstance(module, LoraLayer) or name not in module.scaling:
+            continue
+        if is_placeholder(module.factors(name)[0]):  # of a fresh adapter it was done already
+            initial.initialise(module, name, config.init_lora_weights)
 
 
 def load_peft_weights(model_id: str | os.PathLike, **where: Any) -> dict[str, Any]:
@@ -235,8 +234,8 @@ def load_peft_weights(model_id: str | os.PathLike, **where: Any) -> dict[str, An
     if path := resolve(WEIGHTS_NAME, required=False):
         return dict(checkpoints.read_torch_bin(path))
     raise OSError(
-        f"{os.fspath(model_id)} holds no adapter to load: looked for {SAFETENSORS_WEIGHTS_NAME} and "
-        f"{WEIGHTS_NAME}; the files there are: {', '.join(resolve.files()) or 'none'}"
+        f"{os.fspath(model_id)} holds no adapter to load: looked for {SAFETENSORS_WEIGHTS_NAME} "
+        f"and {WEIGHTS_NAME}; the files there are: {', '.join(resolve.files()) or 'none'}"
     )
 
 
@@ -265,7 +264,7 @@ def save_adapter(
         checkpoints.TORCH.write(os.path.join(folder, WEIGHTS_NAME), arrays)
     changes: dict[str, Any] = {"inference_mode": True}
     if config.base_model_name_or_path is None:
-        changes["base_model_name_or_path"] = model.name_or_path or None
+        changes["base_model_name_or_path"] = model.name_or_path
     if config.task_type is None:
         changes["auto_mapping"] = {
             "base_model_class": type(model).__name__,

@@ -10,23 +10,21 @@ from ..core.layers import Conv1D, Linear
 from . import patterns
 from .config import LoraConfig, TaskType
 
-_QUERY_VALUE = {"query", "value"}
-_PROJECTIONS = {"q_proj", "v_proj"}
-# Architecture -> what is adapted where the configuration does not say.
-DEFAULT_TARGETS: dict[str, set[str]] = {
-    **dict.fromkeys(("bert", "electra", "roberta", "xlm-roberta"), _QUERY_VALUE),
-    **dict.fromkeys(("bart", "gemma", "gemma2", "gemma3_text", "gpt_neo", "gptj"), _PROJECTIONS),
-    **dict.fromkeys(("llama", "mistral", "mixtral", "opt", "qwen2", "qwen3"), _PROJECTIONS),
-    **dict.fromkeys(("bloom", "falcon", "gpt_neox"), {"query_key_value"}),
-    **dict.fromkeys(("gpt2", "gpt_bigcode"), {"c_attn"}),
-    **dict.fromkeys(("mt5", "t5"), {"q", "v"}),
-    "codegen": {"qkv_proj"},
-    "deberta": {"in_proj"},
-    "deberta-v2": {"query_proj", "value_proj"},
-    "mpt": {"Wqkv"},
-    "phi": {"q_proj", "v_proj", "fc1", "fc2"},
-    "stablelm": _PROJECTIONS,
+# What is adapted where the configuration does not say -> the architectures for which that is so.
+_USUAL_TARGETS = {
+    ("q_proj", "v_proj"): "bart gemma gemma2 gemma3_text gpt_neo gptj llama mistral mixtral opt "
+    "qwen2 qwen3 stablelm",
+    ("query", "value"): "bert electra roberta xlm-roberta",
+    ("query_key_value",): "bloom falcon gpt_neox",
+    ("c_attn",): "gpt2 gpt_bigcode",
+    ("q", "v"): "mt5 t5",
+    ("qkv_proj",): "codegen",
+    ("in_proj",): "deberta",
+    ("query_proj", "value_proj"): "deberta-v2",
+    ("Wqkv",): "mpt",
+    ("q_proj", "v_proj", "fc1", "fc2"): "phi",
 }
+DEFAULT_TARGETS = {kind: names for names, kinds in _USUAL_TARGETS.items() for kind in kinds.split()}
 CLASSIFIERS = ("score", "classifier")
 
 

@@ -59,7 +59,7 @@ class _Layer:
 
     def append(self, k: Any, v: Any, reserve: int, window: int | None) -> tuple[Any, Any]:
         new = k.shape[2]
-        if type(k) is Tensor or self.traced is not None:
+        if type(k) is Tensor or type(v) is Tensor or self.traced is not None:
             k, v = self._append_traced(k, v)
         else:
             k, v = self._append(k, v, reserve, window)
