@@ -215,10 +215,13 @@ class Resolver:
 
     def _no_entry(self) -> str:
         files = self.files()
+        packed = [name for name in files if name.endswith(".gguf")]
         if len(files) > 30:
             files = [*files[:30], f"... {len(files) - 30} more"]
         listing = f"it holds {', '.join(files)}" if files else "it holds nothing known"
         advice = "" if _local_folder(self.repo) else "; force_download=True asks the Hub again"
+        if packed:
+            advice = f", or give gguf_file={packed[0]!r}{advice}"
         return f"no such file; {listing}. Check the name, subfolder and revision{advice}"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checkpoints import QuantizedTensor
 from ..core.layers import Embedding
 from ..core.module import Module
 from ..core.random import default_generator
@@ -107,6 +108,8 @@ def _put(
     if precision.bits is not None:
         names = progress(list(named), "Quantising weights")
         model.config.quantization_config = precision.describe()
+    elif any(isinstance(stored[key], QuantizedTensor) for key in named.values()):
+        names = progress(list(named), "Expanding weights")
     for name in names:
         owner, attribute = slots[name]
         outer = owner is head or isinstance(owner, Embedding)
