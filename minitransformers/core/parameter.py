@@ -108,9 +108,9 @@ class Parameter(np.lib.mixins.NDArrayOperatorsMixin):
         return len(self.data)
 
     # a key of dictionaries and an element of sets, as torch's is
-    __eq__ = object.__eq__  # type: ignore[assignment]
-    __ne__ = object.__ne__  # type: ignore[assignment]
-    __hash__ = object.__hash__  # type: ignore[assignment]
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         return f"Parameter({self.name!r}, {self.data!r})"

@@ -108,7 +108,7 @@ def _placed(slots: list[tuple], values: Iterator[Any]) -> Iterator[None]:
 
 
 def _with_effects(block: Module, args: tuple) -> tuple[Any, dict[str, Any]]:
-    """Call a block. -> its result, and the attributes of the State that it changed or appended to"""
+    """Call a block. -> its result, and what it changed in the State or appended to it, by name"""
     state = next((x for x in args if isinstance(x, State)), None)
     before = dict(vars(state)) if state is not None else {}
     out = block(*args)

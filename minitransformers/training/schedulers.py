@@ -151,7 +151,8 @@ class AdafactorSchedule(LRScheduler):
     """Shows the rates that Adafactor chooses itself; before its first step, `initial_lr`."""
 
     def __init__(self, optimizer: Any, initial_lr: float = 0.0):
-        self.optimizer, self.base_lrs = optimizer, [initial_lr] * len(optimizer.param_groups)
+        self.optimizer: Any = optimizer
+        self.base_lrs = [initial_lr] * len(optimizer.param_groups)
         self.last_epoch = -1
         self.step()
 
