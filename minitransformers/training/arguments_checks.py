@@ -90,7 +90,7 @@ def _accelerator_config(value: Any) -> AcceleratorConfig:
         value = json.loads(Path(value).read_text(encoding="utf-8"))
     known = [f.name for f in fields(AcceleratorConfig)]
     if not isinstance(value or {}, dict) or set(value or {}) - set(known):
-        raise ValueError(
+        raise TypeError(
             f"accelerator_config is a dictionary (or a JSON file of one) with keys among {known}, "
             f"not {value!r}"
         )
@@ -112,8 +112,8 @@ def _complete_names(args: Any) -> None:
         args.disable_tqdm = logger.getEffectiveLevel() > logging.WARNING
     if args.evaluation_strategy is not None:
         args.eval_strategy = args.evaluation_strategy
-    if args.no_cuda:
-        args.use_cpu = True
+    if args.no_cuda or args.use_cpu:
+        args.use_cpu, args.dataloader_pin_memory = True, False
     if args.report_to is None or args.report_to in ("all", ["all"]):
         seen = importlib.util.find_spec("tensorboard") or importlib.util.find_spec("tensorboardX")
         args.report_to = ["tensorboard"] if seen else []

@@ -7,7 +7,7 @@ from typing import Any
 from ..core.random import default_generator
 from .callbacks import has_length
 from .columns import RemoveColumnsCollator, accepted, is_table, without_columns
-from .data import DataLoader
+from .data import DataLoader, RandomSampler
 from .parts import Part
 from .sampling import LengthGroupedSampler, SeedableRandomSampler
 
@@ -70,7 +70,7 @@ class Loaders(Part):
             return self._by_length(self.train_dataset, size)
         seed = self.args.data_seed
         if not self.args.accelerator_config.use_seedable_sampler:
-            return None
+            return RandomSampler(self.train_dataset)
         return SeedableRandomSampler(
             self.train_dataset, default_generator.seed if seed is None else seed
         )
