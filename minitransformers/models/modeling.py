@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import copyreg
-import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
@@ -15,7 +14,6 @@ from .. import checkpoints, hub
 from ..adapters.adaptable import Adaptable
 from ..adapters.base_model import through_adapter
 from ..core.cache import KVCache
-from ..core.layers import Embedding
 from ..core.module import Module
 from ..core.primitive import Tensor
 from ..core.state import State
@@ -23,12 +21,14 @@ from ..core.threads import respect_quota
 from ..device import check_device, check_dtype
 from ..generation.config import GenerationConfig
 from ..sharing import Shareable, pushing
-from . import loading, resizing, saving
+from . import loading, saving
 from .config import PretrainedConfig
 from .decoding import Decoding
+from .facts import Inspectable
 from .fresh import Fresh, awaiting_weights
 from .outputs import BaseModelOutput, ModelOutput
 from .precision import Precision
+from .resizing import Resizable
 from .trainable import Trainable
 from .untrusted import blaming
 
@@ -47,9 +47,10 @@ _OPTIONS = (
 )
 
 
-class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
-    """A model with a configuration, and fresh weights if it is not loaded. Subclasses build their parts in `__init__` and compute in
-    `forward(state, **inputs) -> {output field: array}`; everything around that is here.
+class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, metaclass=Fresh):
+    """A model with a configuration, and fresh weights if it is not loaded. Subclasses build their
+    parts in `__init__` and compute in `forward(state, **inputs) -> {output field: array}`;
+    everything around that is here.
 
     inputs: names of the inputs, in the order in which positional arguments are given
     targets: keywords from which `loss` is computed
@@ -60,9 +61,6 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
     ignore: endings of checkpoint names that hold nothing the model uses
     optional: endings of names that a checkpoint may lack
     renames: (pattern, replacement) for checkpoint names of old files, tried in order
-    input_embeddings: path of the token table below the headless model
-    per_token: {name of an array whose last axis is the vocabulary: what it grows by, "zeros" or the
-        "mean"}, beside the table and the head
     encoder_inputs: further inputs of the encoder, of a model that has one
     generates: whether there is a language model's head
     positions_skip_padding: whether decoding counts positions without padding
@@ -86,8 +84,6 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
     positions_skip_padding: ClassVar[bool] = True
     positions_from_zero: ClassVar[bool] = False
     caches_with_targets: ClassVar[bool] = True
-    input_embeddings: ClassVar[str] = ""
-    per_token: ClassVar[dict[str, str]] = {}
     saving_options = ("max_shard_size", "safe_serialization", "variant")
 
     model_tags: list[str] | None = None
@@ -118,66 +114,6 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
     def base_model(self) -> PreTrainedModel:
         """The headless model inside, or this one."""
         return getattr(self, self.base_model_prefix, self)
-
-    def get_input_embeddings(self) -> Any:
-        """The token table, an Embedding."""
-        return operator.attrgetter(self.input_embeddings)(self.base_model)
-
-    def set_input_embeddings(self, value: Any) -> None:
-        """Use another token table, an Embedding. A head that is tied follows at `tie_weights`."""
-        owner, _, attribute = self.input_embeddings.rpartition(".")
-        base = self.base_model
-        old = self.get_input_embeddings().weight
-        setattr(operator.attrgetter(owner)(base) if owner else base, attribute, value)
-        for name, holder, slot in list(self.slots()):
-            if name in self.always_tied and getattr(holder, slot) is old:
-                setattr(holder, slot, value.weight)
-
-    def get_output_embeddings(self) -> Any:
-        """The language model's last layer, a Linear from hidden states to tokens, or None."""
-        for name in self.tied:
-            return operator.attrgetter(name.removesuffix(".weight"))(self)
-        return getattr(self, "lm_head", None)
-
-    def set_output_embeddings(self, value: Any) -> None:
-        """Use another last layer, a Linear; other names of its bias follow."""
-        old = self.get_output_embeddings()
-        if old is None:
-            raise ValueError(f"{type(self).__name__} has no output embeddings to replace")
-        bias = old.bias
-        for module in self.modules():
-            for name, child in module.children():
-                if child is old:
-                    setattr(module, name, value)
-        if bias is not None and value.bias is not None:
-            resizing.replace(self, bias, value.bias)
-
-    def resize_token_embeddings(
-        self,
-        new_num_tokens: int | None = None,
-        pad_to_multiple_of: int | None = None,
-        mean_resizing: bool = True,
-    ) -> Any:
-        """Make room for new_num_tokens tokens, or drop those at the end, in the table, the head and
-        the configuration.
-
-        new_num_tokens: None for as many as there are
-        pad_to_multiple_of: round the number up to a multiple of this
-        mean_resizing: new rows are the mean of the old ones, so that a head gives new tokens an
-            average chance; False draws them as fresh weights are
-        -> the table, an Embedding
-        """
-        if new_num_tokens is not None or pad_to_multiple_of is not None:
-            resizing.resize_tokens(self, new_num_tokens, pad_to_multiple_of, mean_resizing)
-        return self.get_input_embeddings()
-
-    def get_position_embeddings(self) -> Any:
-        """The table of positions, of an architecture whose table can be resized."""
-        raise NotImplementedError(f"{type(self).__name__} has no table of positions to resize")
-
-    def resize_position_embeddings(self, new_num_position_embeddings: int) -> None:
-        """Make room for longer texts. Raises NotImplementedError for most architectures."""
-        raise NotImplementedError(f"{type(self).__name__} has no table of positions to resize")
 
     def embed(self, table: Any, input_ids: Any, inputs_embeds: Any, part: str = "") -> Any:
         """Look the input up, unless it is given as embeddings. -> (batch, seq, hidden)"""
@@ -362,8 +298,10 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
 
         config: a configuration to use instead of the file's
         revision, token, cache_dir, subfolder, local_files_only, force_download: where from
-        dtype, torch_dtype, device_map, low_cpu_mem_usage, attn_implementation: accepted; the
-            weights are mapped from the file and computed in float32 on the CPU
+        dtype, torch_dtype: "float32", "bfloat16" or "float16" to keep matrices in; by default they
+            stay as the file stores them, mapped and not copied. Computing is in float32 always
+        load_in_8bit, load_in_4bit, quantization_config: quantise, see `BitsAndBytesConfig`
+        device_map, low_cpu_mem_usage, attn_implementation: accepted; there is one device, the CPU
         variant: a part of the weights' file name, "fp16" in model.fp16.safetensors
         use_safetensors: True reads no pytorch_model.bin, False no safetensors; None prefers these
         gguf_file: name of a GGUF file there, which has configuration and weights; the path of such
@@ -375,7 +313,8 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
         misshapen weights.
         """
         name = os.fspath(pretrained_model_name_or_path)
-        adapted = through_adapter(cls.from_pretrained, name, model_args, kwargs | {"config": config})
+        given = kwargs | {"config": config}
+        adapted = through_adapter(cls.from_pretrained, name, model_args, given)
         if adapted is not None:
             return adapted
         where, rest = hub.split_options(kwargs)
@@ -402,7 +341,9 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
         with blaming(name, cls.__name__):
             with awaiting_weights():
                 model = cls(config, *model_args)
-            report = loading.load(model, stored, name, how["ignore_mismatched_sizes"])
+            report = loading.load(
+                model, stored, name, how["ignore_mismatched_sizes"], how["precision"]
+            )
             model._origin = (name, where | {"gguf_file": how["gguf_file"]})
             if model.can_generate():
                 model.generation_config = GenerationConfig.of_checkpoint(name, config, **where)
@@ -483,65 +424,6 @@ class PreTrainedModel(Adaptable, Trainable, Shareable, metaclass=Fresh):
             if name in slots and source in slots:
                 setattr(*slots[name], getattr(*slots[source]))
 
-    # facts and no-ops that tutorials rely on
-
-    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
-        """How many numbers the model holds, a tied array once."""
-        tables = {
-            f"{name}.weight"
-            for name, module in self.named_modules()
-            if exclude_embeddings and isinstance(module, Embedding)
-        }
-        return sum(
-            parameter.size
-            for name, parameter in self.named_parameters()
-            if name not in tables and (parameter.requires_grad or not only_trainable)
-        )
-
-    def get_memory_footprint(self, return_buffers: bool = True) -> int:
-        """Bytes that the weights take, a tied array once; all of them are in memory, or mapped."""
-        arrays = {id(x): x for x in self.state_dict().values()}
-        return sum(x.nbytes for x in arrays.values())
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The dtype of the weights."""
-        return next(getattr(owner, attribute) for _, owner, attribute in self.slots()).dtype
-
-    @property
-    def device(self) -> str:
-        return "cpu"
-
-    @property
-    def framework(self) -> str:
-        return "np"
-
-    @property
-    def name_or_path(self) -> str:
-        return self.config.name_or_path
-
-    def to(self, *args: Any, **kwargs: Any) -> PreTrainedModel:
-        """Accepts the CPU; raises ValueError for another device. -> self"""
-        for device in (*args, *kwargs.values()):
-            if "float" not in str(device):
-                check_device(device)
-        return self
-
-    def cpu(self) -> PreTrainedModel:
-        return self
-
-    def float(self) -> PreTrainedModel:
-        return self
-
-    def half(self) -> PreTrainedModel:
-        """Accepted, as `dtype=` is: half precision is computed in float32. -> self"""
-        return self
-
-    bfloat16 = half
-
-    def cuda(self, device: Any = None) -> PreTrainedModel:
-        return self.to("cuda")
-
     def __reduce__(self) -> Any:
         # By path while the weights are still the file's (views of a mapped file are read-only), so
         # that worker processes share its pages.
@@ -559,8 +441,7 @@ def _reload(cls: Any, name: str, where: dict, config: PretrainedConfig, generati
 
 def _take_loading_options(rest: dict[str, Any]) -> dict[str, Any]:
     """Take the loading options out of the keywords, checking those that ask for the impossible."""
-    check_dtype(rest.pop("dtype", rest.get("torch_dtype")))
-    rest.pop("torch_dtype", None)
+    precision = Precision.take(rest)
     check_device(rest.pop("device_map", None))
     if rest.pop("trust_remote_code", False):
         raise ValueError(
@@ -572,6 +453,7 @@ def _take_loading_options(rest: dict[str, Any]) -> dict[str, Any]:
     for accepted in ("low_cpu_mem_usage", "attn_implementation", "_fast_init", "weights_only"):
         rest.pop(accepted, None)
     return {
+        "precision": precision,
         "variant": rest.pop("variant", None),
         "gguf_file": rest.pop("gguf_file", None),
         "use_safetensors": rest.pop("use_safetensors", None),

@@ -2,18 +2,89 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import operator
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..core.layers import Linear
+from ..core.module import Module
 from ..core.random import default_generator as draw
 
-if TYPE_CHECKING:
-    from .modeling import PreTrainedModel
+
+class Resizable(Module):
+    """A model whose table of tokens, and the head with it, can be replaced and resized.
+
+    input_embeddings: path of the table below the headless model
+    per_token: {name of an array whose last axis is the vocabulary: what it grows by, "zeros" or the
+        "mean"}, beside the table and the head
+    """
+
+    input_embeddings: ClassVar[str] = ""
+    per_token: ClassVar[dict[str, str]] = {}
+
+    def get_input_embeddings(self) -> Any:
+        """The token table, an Embedding."""
+        return operator.attrgetter(self.input_embeddings)(self.base_model)
+
+    def set_input_embeddings(self, value: Any) -> None:
+        """Use another token table, an Embedding. A head that is tied follows at `tie_weights`."""
+        owner, _, attribute = self.input_embeddings.rpartition(".")
+        base = self.base_model
+        old = self.get_input_embeddings().weight
+        setattr(operator.attrgetter(owner)(base) if owner else base, attribute, value)
+        for name, holder, slot in list(self.slots()):
+            if name in self.always_tied and getattr(holder, slot) is old:
+                setattr(holder, slot, value.weight)
+
+    def get_output_embeddings(self) -> Any:
+        """The language model's last layer, a Linear from hidden states to tokens, or None."""
+        for name in self.tied:
+            return operator.attrgetter(name.removesuffix(".weight"))(self)
+        return getattr(self, "lm_head", None)
+
+    def set_output_embeddings(self, value: Any) -> None:
+        """Use another last layer, a Linear; other names of its bias follow."""
+        old = self.get_output_embeddings()
+        if old is None:
+            raise ValueError(f"{type(self).__name__} has no output embeddings to replace")
+        bias = old.bias
+        for module in self.modules():
+            for name, child in module.children():
+                if child is old:
+                    setattr(module, name, value)
+        if bias is not None and value.bias is not None:
+            replace(self, bias, value.bias)
+
+    def resize_token_embeddings(
+        self,
+        new_num_tokens: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        mean_resizing: bool = True,
+    ) -> Any:
+        """Make room for new_num_tokens tokens, or drop those at the end, in the table, the head and
+        the configuration.
+
+        new_num_tokens: None for as many as there are
+        pad_to_multiple_of: round the number up to a multiple of this
+        mean_resizing: new rows are the mean of the old ones, so that a head gives new tokens an
+            average chance; False draws them as fresh weights are
+        -> the table, an Embedding
+        """
+        if new_num_tokens is not None or pad_to_multiple_of is not None:
+            resize_tokens(self, new_num_tokens, pad_to_multiple_of, mean_resizing)
+        return self.get_input_embeddings()
+
+    def get_position_embeddings(self) -> Any:
+        """The table of positions, of an architecture whose table can be resized."""
+        raise NotImplementedError(f"{type(self).__name__} has no table of positions to resize")
+
+    def resize_position_embeddings(self, new_num_position_embeddings: int) -> None:
+        """Make room for longer texts. Raises NotImplementedError for most architectures."""
+        raise NotImplementedError(f"{type(self).__name__} has no table of positions to resize")
 
 
-def resize_tokens(model: PreTrainedModel, n: int | None, multiple: int | None, mean: bool) -> None:
+def resize_tokens(model: Resizable, n: int | None, multiple: int | None, mean: bool) -> None:
     """Do what `PreTrainedModel.resize_token_embeddings` says."""
     table, head = model.get_input_embeddings(), model.get_output_embeddings()
     n = rows_wanted(table.weight.shape[0], n, multiple)
@@ -38,7 +109,7 @@ def rows_wanted(now: int, n: int | None, multiple: int | None) -> int:
     return -(-n // multiple) * multiple if multiple else n
 
 
-def resize(model: PreTrainedModel, layer: Any, n: int, mean: bool) -> None:
+def resize(model: Resizable, layer: Any, n: int, mean: bool) -> None:
     """Give a layer with a row a token n rows, and every name of its arrays with it.
 
     layer: an Embedding, or a Linear with or without bias
@@ -62,7 +133,7 @@ def resize(model: PreTrainedModel, layer: Any, n: int, mean: bool) -> None:
         layer.padding_idx = None
 
 
-def resize_last_axis(model: PreTrainedModel, name: str, n: int, filling: str) -> None:
+def resize_last_axis(model: Resizable, name: str, n: int, filling: str) -> None:
     """Give an array with a column a token n of them, if the model has it.
 
     filling: what new ones are, "zeros" or the "mean" of the old ones
@@ -77,14 +148,14 @@ def resize_last_axis(model: PreTrainedModel, name: str, n: int, filling: str) ->
     replace(model, old, np.concatenate([old[..., :n], new], -1))
 
 
-def replace(model: PreTrainedModel, old: Any, new: Any) -> None:
+def replace(model: Resizable, old: Any, new: Any) -> None:
     """Put an array in the place of another wherever the model holds that."""
     for _, owner, attribute in list(model.slots()):
         if getattr(owner, attribute) is old:
             setattr(owner, attribute, new)
 
 
-def _name(model: PreTrainedModel, array: Any) -> str:
+def _name(model: Resizable, array: Any) -> str:
     return next(name for name, x in model.state_dict().items() if x is array)
 
 
