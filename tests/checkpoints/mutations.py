@@ -6,6 +6,7 @@ with high probability in a way a reader could fall for.
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import pickletools
@@ -109,7 +110,7 @@ VALUES = [
 
 def change_json(tree: Any, rng: Rng) -> bytes:
     """Change one to three places of a tree of JSON and write it, perhaps not quite as JSON."""
-    tree = json.loads(json.dumps(tree))
+    tree = copy.deepcopy(tree)
     for _ in range(int(rng.integers(1, 4))):
         tree = _change_node(tree, rng)
     text = json.dumps(tree)
@@ -125,7 +126,7 @@ def change_json(tree: Any, rng: Rng) -> bytes:
 
 
 def _value(rng: Rng) -> Any:
-    return number(rng) if rng.random() < 0.5 else one_of(rng, VALUES)
+    return number(rng) if rng.random() < 0.5 else copy.deepcopy(one_of(rng, VALUES))
 
 
 def _change_node(tree: Any, rng: Rng) -> Any:
@@ -144,7 +145,7 @@ def _change_node(tree: Any, rng: Rng) -> Any:
     elif kind < 0.8:  # another place's value
         other = one_of(rng, parents)
         values = list(other.values()) if isinstance(other, dict) else other
-        parent[key] = json.loads(json.dumps(one_of(rng, values)))
+        parent[key] = copy.deepcopy(one_of(rng, values))
     elif isinstance(parent, dict):
         name = one_of(rng, VALUES)
         parent[name if isinstance(name, str) else "extra"] = parent.pop(key)
