@@ -133,6 +133,11 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "BartForSequenceClassification",
         "BartModel",
     ),
+    "models.bayesian_detector": (
+        "BayesianDetectorConfig",
+        "BayesianDetectorModel",
+        "SynthIDTextWatermarkDetector",
+    ),
     "models.bert": (
         "BertConfig",
         "BertForMaskedLM",

@@ -69,6 +69,17 @@ def _(saved, g):
 
 
 @primitive
+def log1p(x):
+    """log(1 + x)"""
+    return np.log1p(x), x
+
+
+@log1p.defvjp
+def _(x, g):
+    return (g / (1.0 + x),)
+
+
+@primitive
 def reshape(x, *, shape):
     """Give another shape to the same values."""
     return x.reshape(shape), x.shape
