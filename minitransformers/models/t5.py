@@ -300,6 +300,10 @@ class T5ForConditionalGeneration(T5Model):
             inputs["decoder_input_ids"] = self.shifted(targets["labels"])
         return inputs
 
+    def prepare_decoder_input_ids_from_labels(self, labels: np.ndarray) -> np.ndarray:
+        """The reference's name of what a collator asks for. (batch, seq) -> (batch, seq)"""
+        return self.shifted(np.asarray(labels))
+
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
         values = super().forward(state, **inputs)
         x = state.tail(values.pop("last_hidden_state"))

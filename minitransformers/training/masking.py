@@ -6,7 +6,7 @@ import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,11 +41,18 @@ class _NumPyDraws:
         return np.random.randint(0, vocab, size=np.count_nonzero(where), dtype=np.int64)
 
     def integer(self, low: int, high: int) -> int:
-        return random.randint(low, high)
+        return random.randint(low, high + 1)  # one more than of torch's: so does the reference
 
     def shuffled(self, rows: np.ndarray) -> np.ndarray:
         np.random.shuffle(rows := rows.copy())
         return rows
+
+
+class _NumPyDrawsForWords(_NumPyDraws):
+    """The same for whole words, where a token is drawn for every place, wanted or not."""
+
+    def tokens(self, vocab: int, where: np.ndarray) -> np.ndarray:
+        return np.random.randint(0, vocab, size=where.shape, dtype=np.int64)[where]
 
 
 _DRAWS: dict[str, Any] = {"pt": _TorchDraws(), "np": _NumPyDraws()}
@@ -72,11 +79,14 @@ class DataCollatorForLanguageModeling:
     mask_replace_prob: float = 0.8
     random_replace_prob: float = 0.1
 
+    draws: ClassVar[dict[str, Any]] = _DRAWS
+
     def __post_init__(self) -> None:
         if self.mlm and self.tokenizer.mask_token is None:
             raise ValueError(
                 "This tokenizer does not have a mask token which is necessary for masked language "
-                "modeling. You should pass `mlm=False` to train on causal language modeling instead."
+                "modeling. You should pass `mlm=False` to train on causal language modeling "
+                "instead."
             )
         if self.mask_replace_prob + self.random_replace_prob > 1:
             raise ValueError("mask_replace_prob and random_replace_prob are together more than 1")
@@ -95,7 +105,7 @@ class DataCollatorForLanguageModeling:
             ids = batch["input_ids"]
             special = special_tokens(self.tokenizer, ids) if special is None else special != 0
             p = np.where(special, 0.0, self.mlm_probability)
-            hidden = _DRAWS[framework].bernoulli(p)
+            hidden = self.draws[framework].bernoulli(p)
             batch["input_ids"], batch["labels"] = self.hide(ids, hidden, framework)
         else:
             labels = batch["input_ids"].copy()
@@ -108,11 +118,11 @@ class DataCollatorForLanguageModeling:
         self, ids: np.ndarray, hidden: np.ndarray, framework: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """ids, hidden: (batch, seq) -> inputs and labels, (batch, seq)"""
-        draw, ids = _DRAWS[framework], ids.copy()
+        draw, ids = self.draws[framework], ids.copy()
         labels = np.where(hidden, ids, IGNORED)
         masked = draw.bernoulli(np.full(ids.shape, self.mask_replace_prob)) & hidden
         ids[masked] = self.tokenizer.mask_token_id
-        rest = 1.0 - self.mask_replace_prob
+        rest = round(1.0 - self.mask_replace_prob, 12)  # exactly 0.2 of 0.8
         if rest <= 0.0 or self.random_replace_prob == 0.0:
             return ids, labels
         replaced = draw.bernoulli(np.full(ids.shape, self.random_replace_prob / rest))
@@ -127,6 +137,8 @@ class DataCollatorForWholeWordMask(DataCollatorForLanguageModeling):
 
     Rows may have "chinese_ref", positions of tokens that continue a word without showing it.
     """
+
+    draws = {"pt": _TorchDraws(), "np": _NumPyDrawsForWords()}
 
     def __call__(self, features: list[Any], return_tensors: str | None = None) -> Any:
         framework = return_tensors or self.return_tensors
