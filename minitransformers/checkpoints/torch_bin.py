@@ -154,7 +154,10 @@ class _Archive:
         if len(pickle) > _MAX_PICKLE:
             raise ValueError(f"its pickle has {len(pickle)} bytes; at most {_MAX_PICKLE}")
         order = f"{self._folder}/byteorder"
-        self.big_endian = order in self._zip and bytes(self._zip.read(order)) == b"big"
+        written = bytes(self._zip.read(order)[:9]) if order in self._zip else b"little"
+        if written not in (b"little", b"big"):
+            raise ValueError(f"written in the unknown byte order {written!r}")
+        self.big_endian = written == b"big"
         self.root = interpret(io.BytesIO(pickle), _ALLOWED, _read_storage_id)
 
     def storage(self, key: str) -> memoryview:

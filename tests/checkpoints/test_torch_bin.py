@@ -446,6 +446,14 @@ def test_lying_storages_of_the_older_format(tmp_path, keys, body, message):
         read_torch_bin(path)
 
 
+def test_an_unknown_byte_order_is_refused(tmp_path):
+    path = archive(tmp_path / "middle.bin", {"w": tensor()})
+    with zipfile.ZipFile(path, "a") as target:
+        target.writestr("archive/byteorder", "middle")
+    with pytest.raises(ValueError, match=r"middle\.bin: .*unknown byte order b'middle'"):
+        read_torch_bin(path)
+
+
 def test_a_program_of_torchscript_is_told(tmp_path):
     path = archive(tmp_path / "script.bin", {"w": tensor()})
     with zipfile.ZipFile(path, "a") as target:
