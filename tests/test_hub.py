@@ -152,10 +152,10 @@ def test_sharded_weights_come_from_the_hub(hub, tmp_path):
 
 
 def test_unsupported_weights_are_named_but_not_fetched(hub):
-    hub.add("org/name", {"config.json": b"{}", "pytorch_model.bin": b"x" * 1000})
-    with pytest.raises(OSError, match=r"org/name holds no weights.*found pytorch_model\.bin"):
+    hub.add("org/name", {"config.json": b"{}", "tf_model.h5": b"x" * 1000})
+    with pytest.raises(OSError, match=r"org/name holds no weights.*found tf_model\.h5"):
         open_checkpoint(resolve("org/name"))
-    assert not [request for request in hub.requests if "pytorch_model.bin" in request.path]
+    assert not [request for request in hub.requests if "tf_model.h5" in request.path]
 
 
 # Access
