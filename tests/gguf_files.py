@@ -214,6 +214,9 @@ def _add_tokens(writer: gguf.GGUFWriter, case: str, config: Any) -> None:
     writer.add_tokenizer_model(kinds.get(case, "gpt2"))
     letters = [chr(97 + i) for i in range(26)] + [chr(65 + i) for i in range(10)]
     tokens = ["<unk>", "<s>", "</s>", *letters, "ab"]
+    if case == "bert":  # words begin with a mark, what continues them does not
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+        tokens = [*special, *(f"▁{letter}" for letter in letters[:18]), *letters[:18]]
     writer.add_token_list(tokens)
     writer.add_token_types([3, 3, 3, *[1] * (len(letters) + 1)])
     writer.add_token_merges(["a b"])

@@ -1,0 +1,105 @@
+"""`minitransformers convert`: any checkpoint as safetensors with its configuration and tokenizer.
+
+The source may be safetensors, PyTorch's .bin, GGUF or a LoRA adapter, which is merged into its
+base.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import Any
+
+HELP = "write a checkpoint of any format as safetensors, in another precision if asked"
+_HEADS = ("causal-lm", "seq2seq-lm", "masked-lm", "base")  # where a file names no class
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", help="folder, Hub id, .gguf file or LoRA adapter")
+    parser.add_argument("target", help="folder to write, made if needed")
+    parser.add_argument("--gguf-file", metavar="NAME", help="the GGUF file in the source to read")
+    parser.add_argument(
+        *("--dtype",),
+        choices=("float32", "float16", "bfloat16"),
+        help="of the weights (default: as stored)",
+    )
+    parser.add_argument("--quantize", choices=("8bit", "4bit"), help="of the matrices")
+    parser.add_argument("--max-shard-size", default="5GB", help="of a file (default: 5GB)")
+
+
+def run(options: argparse.Namespace) -> None:
+    if os.path.isfile(options.target):
+        raise ValueError(f"{options.target} is a file: name a folder to write")
+    how: dict[str, Any] = {"gguf_file": options.gguf_file, "revision": options.revision}
+    how = {name: value for name, value in how.items() if value}
+    model, left_out = _load(options, how)
+    weights = {n: x for n, x in model.state_dict().items() if n not in left_out}
+    model.save_pretrained(options.target, state_dict=weights, max_shard_size=options.max_shard_size)
+    notes = [f"{name} is not in the source and is left out" for name in left_out]
+    notes += _convert_tokenizer(options.source, options.target, how)
+    names = [n for n in sorted(os.listdir(options.target)) if n.endswith(".safetensors")]
+    facts = {
+        "model": options.target,
+        "class": type(model).__name__,
+        "parameters": model.num_parameters(),
+        "files": names,
+        "file_bytes": sum(os.path.getsize(os.path.join(options.target, n)) for n in names),
+        "notes": notes,
+    }
+    if options.json:
+        print(json.dumps(facts))
+        return
+    for note in notes:
+        print(f"minitransformers: {note}", file=sys.stderr)
+    size = f"{facts['parameters']:,} parameters, {facts['file_bytes']:,} bytes"
+    print(f"{options.target}: {facts['class']}, {size} in {', '.join(names)}")
+
+
+def _load(options: argparse.Namespace, how: dict[str, Any]) -> tuple[Any, list[str]]:
+    """The model, and the names of weights that the source does not have."""
+    from .. import PeftModel
+    from ..adapters.base_model import base_of
+
+    precision: dict[str, Any] = {f"load_in_{options.quantize}": True} if options.quantize else {}
+    if options.dtype:
+        precision["torch_dtype"] = options.dtype
+    where = {"revision": options.revision} if options.revision else {}
+    base = None if options.gguf_file else base_of(options.source, where)
+    if base is not None:
+        chosen = _class_of(base.name, base.where)
+        model = chosen.from_pretrained(base.name, **base.where, **precision)
+        return PeftModel.from_pretrained(model, options.source, **where).merge_and_unload(), []
+    model, report = _class_of(options.source, how).from_pretrained(
+        options.source, output_loading_info=True, **how, **precision
+    )
+    return model, sorted(report["missing_keys"])
+
+
+def _class_of(source: str, how: dict[str, Any]) -> Any:
+    """The class that the source names, or else the one of its architecture that has most in it."""
+    from ..models import auto
+
+    config = auto.AutoConfig.from_pretrained(source, **how)
+    classes = auto.MODELS.get(config.model_type, {})
+    for task, name in classes.items():
+        if task != "config" and name in (config.architectures or []):
+            return auto.model_class(config, task)
+    found = (auto.model_class(config, task) for task in _HEADS)
+    chosen = next((c for c in found if c is not None), None)
+    if chosen is None:
+        raise ValueError(f"{source}: {config.model_type} has no model class to convert it with")
+    return chosen
+
+
+def _convert_tokenizer(source: str, target: str, how: dict[str, Any]) -> list[str]:
+    """Write the tokenizer. -> notes on what could not be written"""
+    from ..tokenization import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **how)
+    except (OSError, ValueError) as error:
+        return [f"no tokenizer is written: {error}"]
+    tokenizer.save_pretrained(target)
+    return []
