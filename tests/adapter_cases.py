@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tiny import CONFIGS, weight
+from tiny import CONFIGS, fill, weight
 
 IDS = np.array([[5, 6, 7, 8, 9, 2], [3, 4, 11, 12, 13, 2]])
 LABELS = {
@@ -111,3 +111,10 @@ def adapter_array(name: str, shape: tuple[int, ...], seed: int = 1) -> np.ndarra
 def told(name: str, array: np.ndarray) -> np.float32:
     """One number that an array is known by."""
     return np.float32((weight(name, array.shape, seed=2) * array).sum())
+
+
+def build(kind: str, name: str, **fields: Any) -> Any:
+    """One of our tiny models."""
+    from minitransformers.models import auto
+
+    return fill(auto._load(kind, name)(auto.config_class(kind)(**(CONFIGS[kind] | fields))))

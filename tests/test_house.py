@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "tokenization": {"hub", "checkpoints"},
     "generation": {"core", "hub", "checkpoints"},
     "models": {"adapters", "core", "checkpoints", "hub", "generation"},
-    "pipelines": {"core", "models", "generation", "tokenization", "hub", "checkpoints"},
+    "pipelines": {"adapters", "core", "models", "generation", "tokenization", "hub", "checkpoints"},
 }
 
 

@@ -10,10 +10,13 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from .. import hub
+from . import state
 from .config import CONFIG_NAME, read_json_object
 
 _REMEDY = "load the base model yourself and pass it, PeftModel.from_pretrained(model, name)"
-_loading_base: ContextVar[bool] = ContextVar("loading_base", default=False)
+# What the adapter holds that the base model being loaded may lack, such as a new head; None while
+# no base model is being loaded.
+_provided: ContextVar[frozenset[str] | None] = ContextVar("provided", default=None)
 
 
 class Adapted(NamedTuple):
@@ -69,13 +72,19 @@ def _config_path(name: str | os.PathLike, where: dict[str, Any]) -> str | None:
 
 
 @contextlib.contextmanager
-def loading_base() -> Iterator[None]:
-    """Inside, a base model is loaded: an adapter is not looked for, were one beside it or not."""
-    token = _loading_base.set(True)
+def loading_base(name: str | os.PathLike, where: dict[str, Any]) -> Iterator[None]:
+    """Inside, the base model of an adapter is loaded, even where an adapter lies beside it."""
+    weights = state.load_peft_weights(name, **where)
+    token = _provided.set(frozenset(key.removeprefix(state.PREFIX) for key in weights))
     try:
         yield
     finally:
-        _loading_base.reset(token)
+        _provided.reset(token)
+
+
+def provided_by_adapter() -> frozenset[str]:
+    """Names of weights that the base model being loaded need not have: its adapter has them."""
+    return _provided.get() or frozenset()
 
 
 def through_adapter(
@@ -85,13 +94,13 @@ def through_adapter(
 
     load: the `from_pretrained` that was called with `name`, args and kwargs
     """
-    if _loading_base.get():
+    if _provided.get() is not None:
         return None
     where, rest = hub.split_options(kwargs)
     found = base_of(name, where)
     if found is None:
         return None
-    with loading_base():
+    with loading_base(name, where):
         loaded = load(found.name, *args, **found.where, **rest)
     model = loaded[0] if isinstance(loaded, tuple) else loaded
     model.load_adapter(name, adapter_kwargs=where)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..adapters.base_model import provided_by_adapter
 from ..checkpoints import QuantizedTensor
 from ..core.layers import Embedding
 from ..core.module import Module
@@ -68,6 +69,7 @@ def load(
     missing = [name for name in slots if name not in named and name not in ties]
     initialise(model, missing)
     told = {name for name, _, _ in mismatched} | {n for n in missing if n.endswith(model.optional)}
+    told |= provided_by_adapter()
     report: dict[str, list] = {
         "missing_keys": [name for name in missing if name not in told],
         "unexpected_keys": unexpected,
@@ -118,6 +120,12 @@ def _put(
 
 def initialise(model: PreTrainedModel, names: Iterable[str]) -> None:
     """Draw these parameters afresh, in the order torch would: children first."""
+    draw(model, names)
+    model.tie_weights()
+
+
+def draw(model: PreTrainedModel, names: Iterable[str]) -> None:
+    """The same, with tied parameters apart."""
     wanted = set(names)
     if not wanted:
         return

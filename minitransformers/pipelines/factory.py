@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from .. import hub
+from ..adapters.base_model import Adapted, base_of
 from ..device import check_device
 from ..logging import get_logger, warning_once
 from ..models import auto
@@ -90,7 +91,8 @@ def pipeline(
     if dtype is not None:
         options["torch_dtype"] = dtype
 
-    name_of_task = _task_of(model, where) if task is None else task
+    adapted = base_of(model, where) if isinstance(model, str) else None
+    name_of_task = _task_of(model, where, adapted) if task is None else task
     normalized, entry, languages = registry.check_task(name_of_task)
     chosen_class = pipeline_class or registry.load_class(entry)
     default = model is None
@@ -101,9 +103,13 @@ def pipeline(
         if hasattr(chosen_class, "prepare"):  # more files than a model's and a tokenizer's
             model, where, kwargs = chosen_class.prepare(model, where, kwargs)
         if isinstance(model, str):
+            if adapted and config is None:
+                config = auto.AutoConfig.from_pretrained(adapted.name, **adapted.where)
             model = _load_model(name_of_task, entry, model, config, where, options, allow_missing)
         wanted = tokenizer is None and getattr(chosen_class, "_load_tokenizer", True)
         if wanted or isinstance(tokenizer, (str, tuple, os.PathLike)):
+            if adapted and tokenizer is None and name:
+                tokenizer, where = _tokenizer_beside(name, where, adapted)
             tokenizer = _load_tokenizer(tokenizer, name and model, config, where)
     except hub.HubError as error:
         raise _unreachable(name_of_task, name, error) if default else error from None
@@ -119,8 +125,23 @@ def pipeline(
     )
 
 
-def _task_of(model: Any, where: dict[str, Any]) -> str:
-    """The task that the Hub lists for a model, or that of its class."""
+# What an adapter says it is for -> the task of a pipeline.
+_TASK_OF_ADAPTER = {
+    "CAUSAL_LM": "text-generation",
+    "FEATURE_EXTRACTION": "feature-extraction",
+    "QUESTION_ANS": "question-answering",
+    "SEQ_2_SEQ_LM": "text2text-generation",
+    "SEQ_CLS": "text-classification",
+    "TOKEN_CLS": "token-classification",
+}
+
+
+def _task_of(model: Any, where: dict[str, Any], adapted: Adapted | None) -> str:
+    """The task that the Hub lists for a model, or that of its class; that of an adapter."""
+    if adapted:
+        if adapted.config.get("task_type") in _TASK_OF_ADAPTER:
+            return _TASK_OF_ADAPTER[adapted.config["task_type"]]
+        model, where = adapted.name, adapted.where
     if not isinstance(model, str):
         raise RuntimeError(
             "Inferring the task automatically requires to check the hub with a model_id defined as "
@@ -245,6 +266,14 @@ def _model_class(task: str, entry: dict[str, Any], config: Any) -> Any:
         f"{task} has no model class for {config.model_type!r} checkpoints. Supported models are "
         f"{supported}."
     )
+
+
+def _tokenizer_beside(
+    adapter: str, where: dict[str, Any], adapted: Adapted
+) -> tuple[str | None, dict[str, Any]]:
+    """The name of an adapter's own tokenizer, None if it has none; and where that is."""
+    own = hub.resolve(adapter, **where)("tokenizer_config.json", required=False)
+    return (adapter, where) if own else (None, adapted.where)
 
 
 def _load_tokenizer(given: Any, model: Any, config: Any, where: dict[str, Any]) -> Any:

@@ -13,16 +13,15 @@ from adapter_cases import (
     CASES,
     COMBINATIONS,
     adapter_array,
+    build,
     fields_of,
     inputs_of,
     kind_of,
     told,
 )
-from tiny import fill
 
 import minitransformers as mt
 from minitransformers.core.random import default_generator
-from minitransformers.models import auto
 from minitransformers.training.grad import value_and_grad
 from minitransformers.training.optim import AdamW
 
@@ -32,8 +31,7 @@ FILE = "base_model.model."
 
 
 def base(name: str, fields: dict[str, Any]) -> Any:
-    kind = kind_of(name)
-    return fill(auto._load(kind, name)(auto.config_class(kind)(**fields_of(name, fields))))
+    return build(kind_of(name), name, **fields_of(name, fields))
 
 
 def fresh(case: str) -> Any:
