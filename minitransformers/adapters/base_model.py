@@ -57,7 +57,7 @@ def base_of(name: str | os.PathLike, where: dict[str, Any]) -> Adapted | None:
 
 
 def _config_path(name: str | os.PathLike, where: dict[str, Any]) -> str | None:
-    if os.path.isfile(name):  # a GGUF file, which stands for itself
+    if os.path.isfile(name) or "gguf_file" in where:  # a GGUF file, which stands for itself
         return None
     try:
         resolve = hub.resolve(name, **where)
@@ -97,7 +97,7 @@ def through_adapter(
     if _provided.get() is not None:
         return None
     where, rest = hub.split_options(kwargs)
-    found = base_of(name, where)
+    found = None if rest.get("gguf_file") else base_of(name, where)
     if found is None:
         return None
     with loading_base(name, where):
