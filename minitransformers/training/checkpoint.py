@@ -240,8 +240,11 @@ def save_weights(folder: str, weights: dict[str, Any]) -> None:
 def load_weights(folder: str, model: Any) -> None:
     """Load a checkpoint's weights, as copies: the folder may be deleted.
 
-    Raises ValueError if the folder holds none.
+    Of a model with adapters a checkpoint holds them alone. Raises ValueError if it holds nothing.
     """
+    if getattr(model, "peft_config", None):
+        _load_adapters(folder, model)
+        return
     try:
         stored = open_checkpoint(hub.resolve(folder))
     except OSError as error:
@@ -252,3 +255,16 @@ def load_weights(folder: str, model: Any) -> None:
         model.load_state_dict({name: tensor.numpy() for name, tensor in stored.items()})
     for parameter in model.parameters():
         parameter.writable()
+
+
+def _load_adapters(folder: str, model: Any) -> None:
+    from ..adapters import state
+
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    for name in base.peft_config:
+        own = os.path.join(folder, name)  # of an adapter that is not the only one
+        weights = state.load_peft_weights(own if os.path.isdir(own) else folder)
+        state.set_peft_model_state_dict(base, weights, name)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.writable()

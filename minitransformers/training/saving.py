@@ -73,9 +73,6 @@ class Saves(Part):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Load weights. Raises ValueError if the folder holds none."""
         model = self.model if model is None else model
-        if hasattr(model, "load_adapter") and not hasattr(model, "ties"):
-            model.load_adapter(resume_from_checkpoint, is_trainable=True)
-            return
         if not os.path.isdir(resume_from_checkpoint):
             raise ValueError(f"Can't find a valid checkpoint at {resume_from_checkpoint}")
         checkpoints.load_weights(resume_from_checkpoint, model)
