@@ -1,6 +1,6 @@
 """Load mutated files of every format and hold the readers to their word.
 
-    python tests/checkpoints/fuzzing.py [--files 20000] [--seed 0] [format ...]
+    python tests/checkpoints/fuzzing.py [--files 20000] [--seed 0] [--format torch_zip ...]
 
 Whatever a file holds, loading it ends soon, in a correct load or in one ValueError or OSError that
 names the file; nothing of it runs; memory stays below the file's size and a constant. The default
@@ -351,13 +351,13 @@ FORMATS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("formats", nargs="*", choices=[*FORMATS, []], default=list(FORMATS))
+    parser.add_argument("--format", action="append", choices=FORMATS, help="by default, every one")
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--reasons", action="store_true", help="list where files were refused")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    for name in options.formats:
+    for name in options.format or FORMATS:
         with tempfile.TemporaryDirectory() as folder:
             report = fuzz(FORMATS[name], Path(folder), options.files, options.seed)
         print(f"{name:13} {report}", flush=True)

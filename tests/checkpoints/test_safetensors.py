@@ -178,7 +178,7 @@ HOSTILE = {
     "too many digits": (b'{"a": ' + b"9" * 5000 + b"}", 0, "header is not valid"),
     "duplicate": (b'{"a": 1, "b": 2, "a": 1}', 0, "'a' appears 2 times"),
     "empty header": (b"", 0, "header is not valid"),
-    "lone surrogate": (b'{"\\ud800": 1}', 0, "tensor '.ud800' must have exactly"),
+    "lone surrogate": (b'{"\\ud800": 1}', 0, "header is not valid: .*surrogates"),
 }
 
 
