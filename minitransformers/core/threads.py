@@ -10,9 +10,11 @@ blocks are spread, BLAS is held to one thread.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +97,7 @@ def _blas() -> list[Any]:
 # for work a while before it sleeps, by operations that leave the interpreter to the other threads.
 _PAUSE = 16384  # elements of such an operation: 8 us
 _WATCH = 150  # operations without work until it sleeps
+_PATIENCE = 2000  # sixteenths of such operations that the caller waits for its helpers, awake
 
 
 def spread(task: Callable[[int], Any], count: int) -> None:
@@ -198,8 +201,13 @@ class _Team:
             for helper in helpers:
                 helper.hand(job)
             job.work()
-            while len(job.returned) <= len(helpers):
-                np.sqrt(self._pause, self._pause)
+            for waited in itertools.count():
+                if len(job.returned) > len(helpers):
+                    break
+                if waited < _PATIENCE:
+                    np.sqrt(self._pause, self._pause)
+                else:  # the helper has lost its core to someone: do not burn ours meanwhile
+                    time.sleep(1e-4)
         finally:
             for library, threads in zip(self._blas, before):
                 library.set_num_threads(threads)

@@ -1,0 +1,1 @@
+"""The speed table: minitransformers beside torch + transformers, CTranslate2 and onnxruntime."""

@@ -1,0 +1,181 @@
+"""Time the table and write results.md.
+
+    PYTHONPATH=benchmarks python -m speed [--rounds N] [--threads N] [--only WORK ...]
+        [--python PATH] [--cache FOLDER] [--smoke] [--compare RESULTS.json] [--write]
+
+Every contestant that is installed runs in a process of its own, and they take turns, so that a busy
+machine slows all of them. What counts are ratios of medians, with the spread of the ratios of
+single rounds. --python names the interpreter of the rivals, where they are not installed beside
+this library. --compare shows what changed against earlier ratios; --write stores results.md and
+results.json beside this file. --smoke runs tiny shapes once and asserts nothing about time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .checkpoints import folder
+from .contestants import CONTESTANTS
+from .works import WORKS
+
+HERE = Path(__file__).parent
+
+
+class Process:
+    """A contestant, or the reason why there is none."""
+
+    def __init__(self, name: str, python: str, cache: Path, threads: int | None):
+        self.name = name
+        command = [python, "-m", "speed.contestants", name, str(cache)]
+        if threads:
+            command.append(str(threads))
+        paths = [str(HERE.parent), str(HERE.parent.parent), os.environ.get("PYTHONPATH", "")]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.versions: dict[str, str] = json.loads(self.process.stdout.readline() or "{}")
+
+    def run(self, work: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(work + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline() or '{"why": "the process ended"}')
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+def measure(processes: list[Process], works: list[str], rounds: int) -> dict[str, Any]:
+    """-> {work: {contestant: {"seconds": [...], "own", "peak"} or {"why"}}}"""
+    found: dict[str, Any] = {}
+    for work in works:
+        row = found[work] = {p.name: {"seconds": []} for p in processes}
+        for _ in range(rounds):
+            for process in processes:
+                if "why" in row[process.name]:
+                    continue
+                answer = process.run(work)
+                if "why" in answer:
+                    row[process.name] = answer
+                else:
+                    seconds = row[process.name]["seconds"] + [answer.pop("seconds")]
+                    row[process.name] = answer | {"seconds": seconds}
+        print(line(work, row), flush=True)
+    return found
+
+
+def line(work: str, row: dict[str, Any]) -> str:
+    cells = []
+    for name, answer in row.items():
+        if answer.get("seconds"):
+            cells.append(f"{name} {1e3 * statistics.median(answer['seconds']):.1f} ms")
+    return f"{WORKS[work].title}: " + ", ".join(cells)
+
+
+def ratio(ours: list[float], theirs: list[float]) -> tuple[float, float, float]:
+    """How many times faster we are: of the medians, and the least and greatest of a round."""
+    single = sorted(b / a for a, b in zip(ours, theirs))
+    return statistics.median(theirs) / statistics.median(ours), single[0], single[-1]
+
+
+def table(found: dict[str, Any], names: list[str]) -> tuple[str, dict[str, float]]:
+    """The table in Markdown, and {work/rival: ratio}."""
+    rivals = names[1:]
+    head = ["work", "minitransformers", *rivals, "wanted", "own memory", "peak"]
+    rows, ratios = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)], {}
+    for key, row in found.items():
+        work, ours = WORKS[key], row["minitransformers"]
+        if not ours.get("seconds"):
+            rows.append(f"| {work.title} | {ours.get('why')} |")
+            continue
+        cells = [work.title, f"{1e3 * statistics.median(ours['seconds']):.1f} ms"]
+        for rival in rivals:
+            theirs = row[rival]
+            if not theirs.get("seconds"):
+                cells.append("-")
+                continue
+            middle, low, high = ratio(ours["seconds"], theirs["seconds"])
+            ratios[f"{key}/{rival}"] = round(middle, 3)
+            cells.append(f"{middle:.2f} ({low:.2f} to {high:.2f})")
+        wanted = "" if work.target is None else f">= {work.target}"
+        if work.against != "torch" and found.get(work.against):
+            middle, low, high = ratio(
+                ours["seconds"], found[work.against]["minitransformers"]["seconds"]
+            )
+            ratios[f"{key}/{work.against}"] = round(middle, 3)
+            wanted += f" x {WORKS[work.against].title}: {middle:.2f} ({low:.2f} to {high:.2f})"
+        cells += [wanted, f"{ours['own']:.0f} MB", f"{ours['peak']:.0f} MB"]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows), ratios
+
+
+def machine() -> str:
+    """The processor, its cores and the BLAS that NumPy uses."""
+    from threadpoolctl import threadpool_info
+
+    import minitransformers  # noqa: F401 - loads NumPy
+
+    name = platform.processor() or platform.machine()
+    if (cpuinfo := Path("/proc/cpuinfo")).exists():
+        models = [x for x in cpuinfo.read_text().splitlines() if x.startswith("model name")]
+        name = models[0].partition(": ")[2] if models else name
+    import numpy as np  # noqa: F401
+
+    blas = [p for p in threadpool_info() if p["user_api"] == "blas"]
+    libraries = ", ".join(
+        f"{p['internal_api']} {p['version']} ({p.get('architecture')}, {p['num_threads']} threads)"
+        for p in blas
+    )
+    return f"{name}, {os.cpu_count()} cores; {libraries}; Python {platform.python_version()}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="speed", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--only", nargs="*", choices=list(WORKS), default=list(WORKS))
+    parser.add_argument("--rivals", nargs="*", choices=list(CONTESTANTS)[1:])
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "speed-models")
+    parser.add_argument("--compare", type=Path)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+
+    for name in {WORKS[work].model for work in options.only}:
+        folder(options.cache, name)
+    names = ["minitransformers", *(options.rivals or list(CONTESTANTS)[1:])]
+    processes = [
+        Process(n, sys.executable if n == "minitransformers" else options.python,
+                options.cache, options.threads)
+        for n in names
+    ]  # fmt: skip
+    processes = [p for p in processes if p.versions]
+    found = measure(processes, options.only, options.rounds)
+    for process in processes:
+        process.close()
+    text, ratios = table(found, [p.name for p in processes])
+    versions = {k: v for p in processes for k, v in p.versions.items()}
+    print(f"\n{machine()}\n{versions}\n\n{text}")
+    if options.compare:
+        for key, before in json.loads(options.compare.read_text()).items():
+            if key in ratios:
+                print(f"{key}: {before} -> {ratios[key]} ({ratios[key] / before - 1:+.0%})")
+    if options.write:
+        (HERE / "results.md").write_text(f"{machine()}\n\n{versions}\n\n{text}\n")
+        (HERE / "results.json").write_text(json.dumps(ratios, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

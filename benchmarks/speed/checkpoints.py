@@ -1,0 +1,45 @@
+"""The models that are timed, with random weights: what they compute costs the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+VOCABULARY = 50257
+
+# name -> (class of the model, class of its configuration, fields)
+MODELS = {
+    "gpt2": ("GPT2LMHeadModel", "GPT2Config", {}),
+    "bert": ("BertModel", "BertConfig", {}),
+    "t5": (
+        "T5ForConditionalGeneration",
+        "T5Config",
+        {"vocab_size": 32128, "tie_word_embeddings": True, "decoder_start_token_id": 0},
+    ),
+    "llama": (
+        "LlamaForCausalLM",
+        "LlamaConfig",
+        {
+            "vocab_size": 49152,
+            "hidden_size": 576,
+            "intermediate_size": 1536,
+            "num_hidden_layers": 30,
+            "num_attention_heads": 9,
+            "num_key_value_heads": 3,
+            "tie_word_embeddings": True,
+            "max_position_embeddings": 8192,
+        },
+    ),
+}
+
+
+def folder(cache: Path, name: str) -> Path:
+    """The model's folder below `cache`, made at the first call."""
+    path = cache / name
+    if not (path / "config.json").exists():
+        import minitransformers
+
+        kind, config, fields = MODELS[name]
+        minitransformers.set_seed(0)
+        model = getattr(minitransformers, kind)(getattr(minitransformers, config)(**fields))
+        model.save_pretrained(path)
+    return path

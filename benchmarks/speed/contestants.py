@@ -1,0 +1,220 @@
+"""What is compared: a process each, which times one work whenever it is told to.
+
+    python -m speed.contestants NAME CACHE [THREADS]
+
+reads names of works from its input, one a line, and prints a JSON object for each: seconds of one
+run, memory of its own in MB and the highest it was while it ran, or why it cannot do the work.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .works import WORKS, Work, inputs
+
+
+class Contestant:
+    """The base. `prepare(work)` gives what one run calls; models are kept between works."""
+
+    def __init__(self, cache: Path, threads: int | None):
+        self.cache, self.threads = cache, threads
+        self.models: dict[Any, Any] = {}
+
+    def versions(self) -> dict[str, str]:
+        raise NotImplementedError
+
+    def load(self, work: Work) -> Any:
+        raise NotImplementedError
+
+    def prepare(self, work: Work) -> Callable[[], Any]:
+        raise NotImplementedError
+
+    def model(self, work: Work) -> Any:
+        key = (work.model, work.kind)
+        if key not in self.models:
+            self.models = {key: self.load(work)}  # one at a time: the machine may be small
+        return self.models[key]
+
+
+class Minitransformers(Contestant):
+    def __init__(self, cache: Path, threads: int | None):
+        super().__init__(cache, threads)
+        import minitransformers
+
+        if threads:
+            minitransformers.set_num_threads(threads)
+
+    def versions(self) -> dict[str, str]:
+        import numpy as np
+
+        import minitransformers
+
+        return {"minitransformers": minitransformers.__version__, "numpy": np.__version__}
+
+    def load(self, work: Work) -> Any:
+        import minitransformers
+
+        from .checkpoints import MODELS
+
+        how = {"int8": {"load_in_8bit": True}, "int4": {"load_in_4bit": True}}.get(work.kind, {})
+        kind = getattr(minitransformers, MODELS[work.model][0])
+        return kind.from_pretrained(self.cache / work.model, **how)
+
+    def prepare(self, work: Work) -> Callable[[], Any]:
+        import numpy as np
+
+        return _of_the_api(self.model(work), work, np.array(inputs(work)), np.ones)
+
+
+class Transformers(Contestant):
+    def __init__(self, cache: Path, threads: int | None):
+        super().__init__(cache, threads)
+        import torch
+
+        if threads:
+            torch.set_num_threads(threads)
+        torch.set_grad_enabled(False)
+
+    def versions(self) -> dict[str, str]:
+        import torch
+        import transformers
+
+        return {"transformers": transformers.__version__, "torch": torch.__version__}
+
+    def load(self, work: Work) -> Any:
+        import transformers
+
+        from .checkpoints import MODELS
+
+        if work.kind != "float32":
+            raise NotImplementedError("not on a CPU")
+        return getattr(transformers, MODELS[work.model][0]).from_pretrained(
+            self.cache / work.model
+        )
+
+    def prepare(self, work: Work) -> Callable[[], Any]:
+        import torch
+
+        return _of_the_api(self.model(work), work, torch.tensor(inputs(work)), torch.ones)
+
+
+def _of_the_api(model: Any, work: Work, ids: Any, ones: Callable) -> Callable[[], Any]:
+    """Both have the same interface."""
+    model.generation_config.pad_token_id = 0 if work.task == "generate" else None
+    mask = ones(tuple(ids.shape)) > 0
+    if work.task == "generate":
+        how = {"min_new_tokens": work.new, "max_new_tokens": work.new, "do_sample": False}
+        return lambda: model.generate(ids, attention_mask=mask, **how, **work.options)
+    if work.task == "encode":
+        return lambda: model.get_encoder()(ids, attention_mask=mask)
+    return lambda: model(ids, attention_mask=mask)
+
+
+class CTranslate2(Contestant):
+    def versions(self) -> dict[str, str]:
+        import ctranslate2
+
+        return {"ctranslate2": ctranslate2.__version__}
+
+    def load(self, work: Work) -> Any:
+        import ctranslate2
+
+        if work.kind == "int4":
+            raise NotImplementedError("no 4-bit weights on a CPU")
+        folder = self.cache / f"{work.model}-ctranslate2-{work.kind}"
+        if not folder.exists():
+            raise NotImplementedError(f"{folder} is missing: see convert_ctranslate2")
+        kind = {"gpt2": "Generator", "llama": "Generator", "t5": "Translator", "bert": "Encoder"}
+        threads = {"intra_threads": self.threads} if self.threads else {}
+        return getattr(ctranslate2, kind[work.model])(
+            str(folder), device="cpu", compute_type=work.kind, inter_threads=1, **threads
+        )
+
+    def prepare(self, work: Work) -> Callable[[], Any]:
+        if "prompt_lookup_num_tokens" in work.options or work.task == "encode":
+            raise NotImplementedError("not in this library")
+        model = self.model(work)
+        rows = inputs(work)
+        if work.model == "bert":
+            return lambda: model.forward_batch(rows)
+        prompts = [[f"t{n}" for n in row] for row in rows]
+        how = {"beam_size": work.options.get("num_beams", 1), "return_scores": False}
+        if work.model == "t5":
+            return lambda: model.translate_batch(
+                prompts, max_decoding_length=work.new, min_decoding_length=work.new, **how
+            )
+        return lambda: model.generate_batch(
+            prompts, max_length=work.new, min_length=work.new, include_prompt_in_result=False, **how
+        )
+
+
+class Onnxruntime(Contestant):
+    def versions(self) -> dict[str, str]:
+        import onnxruntime
+
+        return {"onnxruntime": onnxruntime.__version__}
+
+    def load(self, work: Work) -> Any:
+        import onnxruntime
+
+        file = self.cache / "bert.onnx"
+        if work.model != "bert" or not file.exists():
+            raise NotImplementedError("BERT only, from bert.onnx: see convert_onnx")
+        options = onnxruntime.SessionOptions()
+        if self.threads:
+            options.intra_op_num_threads = self.threads
+        return onnxruntime.InferenceSession(str(file), options, ["CPUExecutionProvider"])
+
+    def prepare(self, work: Work) -> Callable[[], Any]:
+        import numpy as np
+
+        session = self.model(work)
+        ids = np.array(inputs(work))
+        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        return lambda: session.run(None, feed)
+
+
+CONTESTANTS = {
+    "minitransformers": Minitransformers,
+    "torch": Transformers,
+    "ctranslate2": CTranslate2,
+    "onnxruntime": Onnxruntime,
+}
+
+
+def memory(kind: str) -> float:
+    """MB of this process that no file backs ("Anonymous"), or a field of /proc/self/status."""
+    source = "smaps_rollup" if kind == "Anonymous" else "status"
+    found = re.search(rf"{kind}:\s+(\d+) kB", Path(f"/proc/self/{source}").read_text())
+    return 1024 * int(found[1]) / 1e6 if found else float("nan")
+
+
+def main() -> None:
+    name, cache, *threads = sys.argv[1:]
+    contestant = CONTESTANTS[name](Path(cache), int(threads[0]) if threads else None)
+    print(json.dumps(contestant.versions()), flush=True)
+    prepared: tuple[str, Any] = ("", None)
+    for line in sys.stdin:
+        key = line.strip()
+        try:
+            if prepared[0] != key:
+                prepared = (key, contestant.prepare(WORKS[key]))
+                prepared[1]()  # once before it counts
+            Path("/proc/self/clear_refs").write_text("5")  # the highest memory, from now on
+            start = time.perf_counter()
+            prepared[1]()
+            answer: dict[str, Any] = {"seconds": time.perf_counter() - start}
+            answer |= {"own": memory("Anonymous"), "peak": memory("VmHWM")}
+        except Exception as error:  # a rival that cannot do one work goes on with the next
+            answer = {"why": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
