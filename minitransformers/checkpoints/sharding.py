@@ -54,7 +54,9 @@ def open_checkpoint(
     Raises OSError when there are none, or a shard is missing; ValueError when a file is not sound.
     """
     if gguf_file is not None:
-        return open_gguf(resolve, gguf_file).tensors
+        if tensors := open_gguf(resolve, gguf_file).tensors:
+            return tensors
+        raise ValueError(f"{gguf_file} holds no weights: it may be one of a vocabulary only")
     suffix = f".{variant}" if variant else ""
     layouts = {None: (SAFETENSORS, TORCH), True: (SAFETENSORS,), False: (TORCH,)}[use_safetensors]
     looked_for = []

@@ -134,6 +134,16 @@ def test_metadata_against_tensors(case: str, tmp_path: Path) -> None:
             load(path)
 
 
+def test_no_model(tmp_path: Path) -> None:
+    path = write(tmp_path / "model.gguf", CONFIG | {"general.type": "adapter"}, [EMBEDDING])
+    with pytest.raises(ValueError, match=r"model\.gguf holds no model.*'adapter'"):
+        AutoConfig.from_pretrained(path)
+    path = write(tmp_path / "model.gguf")
+    assert AutoConfig.from_pretrained(path).hidden_size == 32
+    with pytest.raises(ValueError, match=r"model\.gguf holds no weights"):
+        AutoModelForCausalLM.from_pretrained(path)
+
+
 def test_layers_that_differ(tmp_path: Path) -> None:
     lengths = struct.pack("<IIQ2I", 9, 4, 2, 8, 16)
     path = write(tmp_path / "model.gguf", CONFIG | {"llama.feed_forward_length": lengths})

@@ -63,6 +63,8 @@ def open_gguf(resolve: Resolve, name: str) -> GGUFCheckpoint:
     Raises OSError if a file is missing, ValueError if one is not sound or of no known architecture.
     """
     path, facts = _read(resolve, name)
+    if (kind := facts.metadata.get("general.type", "model")) != "model":
+        raise ValueError(f"{path} holds no model: its general.type is {kind!r}")
     try:
         architecture = architecture_of(facts)
         _check_sizes(facts)
