@@ -14,6 +14,7 @@ import pytest
 gguf = pytest.importorskip("gguf", reason="writes the files")
 
 from gguf_files import CASES, REFERENCE_CASES, digest, model_of, quantized, write_model
+from hub_server import hub_fixture  # noqa: F401  (pytest finds it here)
 
 from minitransformers import (
     AutoConfig,
@@ -128,6 +129,15 @@ def test_pipelines(folder: Path) -> None:
         AutoModelForCausalLM.from_pretrained(folder, config=named.model.config)
     with pytest.raises(OSError, match=r"other\.gguf"):
         AutoModelForCausalLM.from_pretrained(folder, gguf_file="other.gguf")
+
+
+def test_from_the_hub(folder: Path, hub: Any) -> None:
+    hub.add("org/name", {"model.gguf": (folder / "model.gguf").read_bytes()})
+    found = pipeline("text-generation", "org/name", model_kwargs={"gguf_file": "model.gguf"})
+    local = AutoModelForCausalLM.from_pretrained(folder / "model.gguf")
+    assert digest(found.model.state_dict()) == digest(local.state_dict())
+    with pytest.raises(OSError, match=r"config\.json.*gguf_file='model\.gguf'"):
+        AutoModelForCausalLM.from_pretrained("org/name")
 
 
 def test_saved_as_safetensors(folder: Path) -> None:
