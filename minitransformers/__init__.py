@@ -473,6 +473,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "Phi3ForTokenClassification",
         "Phi3Model",
     ),
+    "models.precision": ("BitsAndBytesConfig",),
     "models.prophetnet": (
         "ProphetNetConfig",
         "ProphetNetDecoder",
@@ -594,6 +595,22 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "PreTrainedTokenizerFast",
         "TokenSpan",
     ),
+    "training.argparser": ("HfArg", "HfArgumentParser"),
+    "training.arguments": ("Seq2SeqTrainingArguments", "TrainingArguments"),
+    "training.callbacks": (
+        "DefaultFlowCallback",
+        "EarlyStoppingCallback",
+        "PrinterCallback",
+        "ProgressCallback",
+        "TrainerCallback",
+    ),
+    "training.evaluation": ("EvalPrediction",),
+    "training.options": ("EvaluationStrategy", "HubStrategy", "IntervalStrategy"),
+    "training.reporting": ("TensorBoardCallback",),
+    "training.seq2seq": ("Seq2SeqTrainer",),
+    "training.smoothing": ("LabelSmoother",),
+    "training.state": ("TrainerControl", "TrainerState"),
+    "training.trainer": ("Trainer",),
 }
 _MODULES = ("adapters", "core", "generation", "hub", "logging", "models", "pipelines", "tokenization")
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
