@@ -6,6 +6,7 @@ The calls are those `torch.load(weights_only=True)` allows. They are written opc
 pickle itself insists on importing what it names.
 """
 
+import math
 import os
 import pickle
 import struct
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .files import replacing
+from .safetensors import StoredTensor
 
 _STORAGES = {
     "float32": "FloatStorage",
@@ -30,46 +32,55 @@ _STORAGES = {
     "bool": "BoolStorage",
     "complex64": "ComplexFloatStorage",
     "complex128": "ComplexDoubleStorage",
+    "BF16": "BFloat16Storage",  # a StoredTensor's, whose data are its bits
 }
 _ALIGNMENT = 64  # bytes, as torch aligns storages
 
 
-def write_torch(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]) -> None:
+Tensor = np.ndarray | StoredTensor
+
+
+def write_torch(path: str | os.PathLike[str], tensors: Mapping[str, Tensor]) -> None:
     """Write `tensors` to `path` for torch.load, replacing the whole file or nothing.
 
-    Names of one array become tensors that share their storage. Raises ValueError for a dtype that
+    Names of one tensor become tensors that share their storage. Raises ValueError for a dtype that
     torch lacks.
     """
-    for name, array in tensors.items():
-        if array.dtype.name not in _STORAGES:
+    for name, tensor in tensors.items():
+        if _dtype_of(tensor) not in _STORAGES:
             raise ValueError(
-                f"{os.fspath(path)}: torch has no {array.dtype}, as tensor {name!r} has"
+                f"{os.fspath(path)}: torch has no {_dtype_of(tensor)}, as tensor {name!r} has"
             )
-    storages = {id(array): array for array in tensors.values()}
+    storages = {id(tensor): tensor for tensor in tensors.values()}
     keys = {identity: str(n) for n, identity in enumerate(storages)}
     entries = b"".join(
-        _text(name) + _tensor(array, keys[id(array)]) for name, array in tensors.items()
+        _text(name) + _tensor(tensor, keys[id(tensor)]) for name, tensor in tensors.items()
     )
     table = _global("collections", "OrderedDict") + pickle.EMPTY_TUPLE + pickle.REDUCE
     table += pickle.MARK + entries + pickle.SETITEMS
     with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
         _add(archive, "data.pkl", pickle.PROTO + b"\x02" + table + pickle.STOP)
         _add(archive, "byteorder", sys.byteorder.encode())
-        for identity, array in storages.items():
-            _add(archive, f"data/{keys[identity]}", _bytes(array))
+        for identity, tensor in storages.items():
+            _add(archive, f"data/{keys[identity]}", _bytes(tensor))
         _add(archive, "version", b"3\n")
 
 
-def _tensor(array: np.ndarray, key: str) -> bytes:
+def _dtype_of(tensor: Tensor) -> str:
+    return tensor.dtype if isinstance(tensor, StoredTensor) else tensor.dtype.name
+
+
+def _tensor(tensor: Tensor, key: str) -> bytes:
     """Opcodes that rebuild one tensor, contiguous, from the storage `key`."""
-    strides = np.empty(array.shape, np.bool_).strides  # of one byte each: counted in elements
+    shape = tensor.shape
+    strides = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
     storage = (
-        *(_text("storage"), _global("torch", _STORAGES[array.dtype.name])),
-        *(_text(key), _text("cpu"), _plain(array.size)),
+        *(_text("storage"), _global("torch", _STORAGES[_dtype_of(tensor)])),
+        *(_text(key), _text("cpu"), _plain(math.prod(shape))),
     )
     arguments = (
         *(_tuple(*storage) + pickle.BINPERSID, _plain(0)),
-        *(_plain(array.shape), _plain(strides), pickle.NEWFALSE),
+        *(_plain(shape), _plain(strides), pickle.NEWFALSE),
         _global("collections", "OrderedDict") + pickle.EMPTY_TUPLE + pickle.REDUCE,
     )
     return _global("torch._utils", "_rebuild_tensor_v2") + _tuple(*arguments) + pickle.REDUCE
@@ -97,7 +108,8 @@ def _plain(value: Any) -> bytes:
     return pickle.LONG1 + b"\x08" + struct.pack("<q", value)
 
 
-def _bytes(array: np.ndarray) -> memoryview:
+def _bytes(tensor: Tensor) -> memoryview:
+    array = tensor.data if isinstance(tensor, StoredTensor) else tensor
     native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
     return memoryview(native.reshape(-1).view(np.uint8))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import checkpoints
+from ..checkpoints import StoredTensor
 from ..core.packed import Packed
 from .precision import tensors_of
 
@@ -51,7 +52,13 @@ def layout_of(
         return checkpoints.SAFETENSORS
     if save_function is None:
         return checkpoints.TORCH
-    return checkpoints.TORCH._replace(write=lambda path, shard: save_function(shard, path))
+
+    def write(path: str, shard: Mapping[str, Any]) -> None:
+        save_function(
+            {n: x.numpy() if isinstance(x, StoredTensor) else x for n, x in shard.items()}, path
+        )
+
+    return checkpoints.TORCH._replace(write=write)
 
 
 def _without_ties(
@@ -63,13 +70,17 @@ def _without_ties(
     """
     ties = {} if layout.keeps_ties else model.ties()
     tensors: dict[str, Any] = {}
+    first: dict[int, str] = {}  # id of an array -> the first name it has
     for name, array in state_dict.items():
         if name in ties and state_dict.get(ties[name]) is array:
             continue
-        if isinstance(array, Packed) and layout.stem == checkpoints.SAFETENSORS.stem:
+        if layout.keeps_ties and id(array) in first:
+            tensors[name] = tensors[first[id(array)]]
+        elif isinstance(array, Packed) and (array.trainable or not layout.keeps_ties):
             tensors |= tensors_of(name, array)
-        else:
+        else:  # in torch's format quantised weights are expanded
             tensors[name] = np.asarray(array)
+        first.setdefault(id(array), name)
     return tensors
 
 
