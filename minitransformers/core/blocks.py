@@ -43,6 +43,10 @@ def elementwise(kernel: Callable, *inputs: np.ndarray, temporaries: int = 0) -> 
     """
     inputs = tuple(np.ascontiguousarray(x) for x in inputs)
     out = np.empty_like(inputs[0])
+    if out.size <= _BLOCK:
+        with np.errstate(over="ignore", under="ignore"):
+            kernel(*inputs, out, *(np.empty_like(out) for _ in range(temporaries)))
+        return out
     flat = [x.reshape(-1) for x in (*inputs, out)]
 
     def task(start: int, stop: int) -> None:

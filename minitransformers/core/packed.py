@@ -239,8 +239,8 @@ class Int8(Packed):
     @classmethod
     def of(cls, matrix: np.ndarray | Packed) -> Int8:
         """Round each row to the 255 multiples of a step that reach its largest absolute value."""
-        stored = np.empty(matrix.shape, np.int8)
-        scale = np.empty(len(matrix), np.float32)
+        n, width = matrix.shape
+        stored, scale = np.empty((n, width), np.int8), np.empty(n, np.float32)
 
         def quantise(start: int, stop: int) -> None:
             rows, steps = np.asarray(matrix[start:stop]), scale[start:stop]
@@ -248,7 +248,7 @@ class Int8(Packed):
             np.maximum(steps, np.float32(1e-30), out=steps)
             stored[start:stop] = np.rint(rows / steps[:, None])
 
-        over_blocks(quantise, len(stored), stored.shape[1])
+        over_blocks(quantise, n, width)
         return cls(stored, scale)
 
     def expand(self, start: int, stop: int, out: np.ndarray) -> None:
