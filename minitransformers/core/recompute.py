@@ -97,14 +97,15 @@ class _Recomputed:
 
 @contextlib.contextmanager
 def _placed(slots: list[tuple], values: Iterator[Any]) -> Iterator[None]:
-    """Put other values where weights are kept."""
+    """Put other values where weights are kept, and back what was there."""
+    before = [getattr(owner, attribute) for owner, attribute, _ in slots]
     for owner, attribute, _ in slots:
         setattr(owner, attribute, next(values))
     try:
         yield
     finally:
-        for owner, attribute, weight in slots:
-            setattr(owner, attribute, weight)
+        for (owner, attribute, _), value in zip(slots, before):
+            setattr(owner, attribute, value)
 
 
 def _with_effects(block: Module, args: tuple) -> tuple[Any, dict[str, Any]]:

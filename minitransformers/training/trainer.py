@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from .. import logging
 from ..core.random import set_seed
+from ..core.recording import recording
 from ..models.auto import class_names
 from . import checkpoint as checkpoints
 from .arguments import TrainingArguments
@@ -294,7 +296,9 @@ class Trainer(Evaluates, Saves):
         """Add the gradients of one batch. -> its loss, divided by the batches of an update"""
         model.train()
         inputs = self._prepare_inputs(inputs)
-        loss = self.compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+        # a model of this library records its calls by itself
+        with nullcontext() if hasattr(model, "accepted") else recording(model):
+            loss = self.compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
         loss.backward()
         value = np.float32(loss.item())
         if num_items_in_batch is None:
