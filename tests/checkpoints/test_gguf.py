@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from minitransformers import (
     pipeline,
 )
 from minitransformers.checkpoints.gguf.file import TENSOR_TYPES, GGUFFile, QuantizedTensor
+from minitransformers.checkpoints.gguf.models import ARCHITECTURES
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "gguf.json").read_text())
 # Fields that say something of the file itself, or that no GGUF file holds.
@@ -76,6 +78,13 @@ def test_as_the_reference_loads_it(case: str, kind: str, tmp_path: Path) -> None
     for name, value in GOLDEN[case]["config"].items():
         if name not in foreign.get(case, ()):
             assert getattr(model.config, name) == same(value), name
+
+
+def test_the_page_names_every_architecture() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gguf.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(ARCHITECTURES)
+    assert {architecture for architecture, *_ in CASES.values()} == set(ARCHITECTURES)
 
 
 def test_types_are_the_packages() -> None:
