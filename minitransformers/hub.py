@@ -121,7 +121,8 @@ class Resolver:
             path = os.path.join(known.folder, "snapshots", known.commit, *name.split("/"))
             if os.path.isfile(path):
                 return path
-            if os.path.isfile(os.path.join(known.folder, ".no_exist", known.commit, name)):
+            absent = os.path.join(known.folder, ".no_exist", known.commit, name)
+            if not required and os.path.isfile(absent):
                 return None
         # Without the Hub, an optional file counts as absent if the repository was fetched before;
         # of one that never was, nothing can be said.
@@ -163,6 +164,10 @@ class Resolver:
                     path = fetch(known.repo, known.commit)
                 except RevisionNotFoundError:  # the Hub's history was rewritten since
                     path = fetch(self.repo, self._revision)
+                except EntryNotFoundError as error:
+                    if isinstance(error, LocalEntryNotFoundError) or not required:
+                        raise
+                    path = fetch(self.repo, self._revision)  # the branch may have moved since
             else:
                 path = fetch(self.repo, self._revision)
             _verify(path)

@@ -95,6 +95,18 @@ def test_the_files_of_a_model_stay_at_one_commit(hub):
     assert read(resolve_file("org/name", "model.safetensors")) == b"2"
 
 
+def test_a_required_file_is_looked_for_where_the_branch_is_now(hub):
+    hub.add("org/name", {"README.md": b"1"})
+    resolve_file("org/name", "README.md")
+    assert resolve_file("org/name", "config.json", required=False) is None
+    hub.add("org/name", {"README.md": b"2", "config.json": b"2"})
+    assert resolve_file("org/name", "config.json", required=False) is None
+    assert read(resolve_file("org/name", "config.json")) == b"2"
+    assert read(resolve_file("org/name", "README.md")) == b"2"
+    with pytest.raises(HubError, match="no such file"):
+        resolve_file("org/name", "absent.json")
+
+
 def test_a_commit_that_left_the_hub_is_replaced_by_its_branch(hub):
     gone = hub.add("org/name", {"config.json": b"1"})
     resolve_file("org/name", "config.json")
