@@ -85,6 +85,10 @@ class Shareable:
             self.save_pretrained(folder, **saving)
             return upload.send(folder, before)
 
+    @classmethod
+    def register_for_auto_class(cls, auto_class: str | None = None) -> None:
+        """Accepted: code is never saved beside a model, nor executed from a repository."""
+
     def superseded(self, files: Iterable[str], written: Iterable[str]) -> list[str]:
         """Those of a repository's files that would be read in place of what was written."""
         return []

@@ -91,6 +91,13 @@ def test_nothing_asked_is_nothing_done() -> None:
     assert model.resize_token_embeddings() is model.transformer.wte
     model.resize_token_embeddings(37)
     assert model.transformer.wte.weight is weight
+    table, head = model.get_submodule("transformer.wte"), model.get_submodule("lm_head")
+    assert (table.num_embeddings, table.embedding_dim) == (37, 12)
+    assert (head.in_features, head.out_features) == (12, 37)
+    assert model.get_submodule("") is model
+    with pytest.raises(AttributeError, match=r"no module 'transformer\.wtf'"):
+        model.get_submodule("transformer.wtf")
+    assert GPT2LMHeadModel.register_for_auto_class("AutoModel") is None
 
 
 @pytest.mark.parametrize("how", [{"new_num_tokens": 0}, {"pad_to_multiple_of": 0.5}])

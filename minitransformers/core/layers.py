@@ -1,4 +1,8 @@
-"""Layers: a parameter or two and the op that uses them."""
+"""Layers: a parameter or two and the op that uses them.
+
+Of a layer with random weights, `made` draws what torch does when it makes one, to be replaced, and
+`initial` what a model starts with.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,25 @@ class Linear(Module):
     """x W^T + b. weight: (out, in) as torch stores it; bias: (out,)"""
 
     packs = "rows"
+    makes_bias = True  # False if torch's layer has none when it is made
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True):
         self.weight = placeholder(outputs, inputs)
         self.bias = placeholder(outputs) if bias else None
 
+    @property
+    def in_features(self) -> int:
+        return self.weight.shape[1]
+
+    @property
+    def out_features(self) -> int:
+        return self.weight.shape[0]
+
     def __call__(self, x: Any) -> Any:
         return ops.linear(x, self.weight, self.bias)
+
+    def made(self, draw: Generator) -> None:
+        _skip_uniform(self, draw)
 
     def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
         return _normal_or_zero(getattr(self, attribute).shape, attribute, std, draw)
@@ -40,12 +56,17 @@ class Conv1D(Module):
     def __call__(self, x: Any) -> Any:
         return ops.conv1d(x, self.weight, self.bias)
 
+    def made(self, draw: Generator) -> None:
+        draw.skip_normal(self.weight.size)
+
     def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
         return _normal_or_zero(getattr(self, attribute).shape, attribute, std, draw)
 
 
 class Convolution(Module):
     """torch's Conv1d, along the sequence. weight: (out, in / groups, kernel); bias: (out,)"""
+
+    makes_bias = True
 
     def __init__(self, inputs: int, outputs: int, kernel: int, groups: int = 1, bias: bool = True):
         self.weight = placeholder(outputs, inputs // groups, kernel)
@@ -55,6 +76,9 @@ class Convolution(Module):
     def __call__(self, x: Any) -> Any:
         """(batch, seq, in) -> (batch, seq, out)"""
         return ops.convolution(x, self.weight, self.bias, groups=self.groups)
+
+    def made(self, draw: Generator) -> None:
+        _skip_uniform(self, draw)
 
     def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
         return _normal_or_zero(getattr(self, attribute).shape, attribute, std, draw)
@@ -72,6 +96,14 @@ class Embedding(Module):
         self.weight = placeholder(vocab, hidden)
         self.padding_idx = padding_idx
 
+    @property
+    def num_embeddings(self) -> int:
+        return self.weight.shape[0]
+
+    @property
+    def embedding_dim(self) -> int:
+        return self.weight.shape[1]
+
     def __call__(self, ids: np.ndarray) -> Any:
         """ids: (...) integers -> (..., hidden). Raises ValueError for an id outside the table."""
         vocab = self.weight.shape[0]
@@ -82,6 +114,9 @@ class Embedding(Module):
                 "belong to this model, and is the input short enough for its positions?"
             )
         return ops.embedding(self.weight, ids=ids, padding_idx=self.padding_idx)
+
+    def made(self, draw: Generator) -> None:
+        draw.skip_normal(self.weight.size)
 
     def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
         table = draw.normal(self.weight.shape, std=std)
@@ -171,6 +206,12 @@ class LayerDrop(Module):
             return False
         drawn = default_generator.rand()
         return self.training and bool(drawn < self.p)
+
+
+def _skip_uniform(layer: Any, draw: Generator) -> None:
+    draw.skip(layer.weight.size)
+    if layer.bias is not None and layer.makes_bias:
+        draw.skip(layer.bias.size)
 
 
 def _normal_or_zero(shape: tuple, attribute: str, std: float, draw: Generator) -> np.ndarray:

@@ -36,6 +36,7 @@ class Module:
     """
 
     training = False
+    drawn_at_once = False  # whether its fresh weights are drawn before later parts are made
     buffers: ClassVar[tuple[str, ...]] = ()
     packs: ClassVar[str | None] = None
 
@@ -66,6 +67,13 @@ class Module:
         yield prefix, self
         for name, child in self.children():
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def get_submodule(self, target: str) -> Module:
+        """The Module of this full name, itself for "". Raises AttributeError if there is none."""
+        for name, module in self.named_modules():
+            if name == target:
+                return module
+        raise AttributeError(f"{type(self).__name__} has no module {target!r}")
 
     def slots(self, prefix: str = "") -> Iterator[tuple[str, Module, str]]:
         """(full name, owner, attribute) of every parameter, tied ones each time they occur"""
