@@ -138,7 +138,7 @@ def read_torch_bin(path: str | os.PathLike[str]) -> dict[str, StoredTensor]:
                 raise ValueError("its name is not text")
             tensors[name] = views.tensor(name, call)
         except ValueError as error:
-            raise ValueError(f"{path}: tensor {name!r}: {error}") from error
+            raise ValueError(f"{path}: tensor {name!r:.200}: {error}") from error
     return tensors
 
 

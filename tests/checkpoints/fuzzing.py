@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ GOLDEN = HERE.parent / "golden"
 CONSTANT = 300e6  # bytes of memory beyond a file's size: what deflated entries may take, and change
 SECONDS = 20
 _HARMLESS = ("os.listdir", "os.scandir", "os.walk")
+_IMPORTED = (os.path.dirname(os.__file__), os.path.dirname(minitransformers.__file__))
 _EXECUTION = ("exec", "compile", "os.", "subprocess.", "pickle.", "socket.", "shutil.", "ctypes.")
 _SURVEYED = 100_000  # elements: larger tensors are not read but for their ends
 
@@ -156,12 +158,20 @@ _watch: list[str] = []
 
 
 def _hook(event: str, arguments: tuple) -> None:
-    if _watch and event.startswith(_EXECUTION) and event not in _HARMLESS:
-        raise AssertionError(f"{event} {arguments!r} while loading {_watch[0]}")
-    if _watch and event == "open" and isinstance(arguments[0], str):
-        inside = Path(arguments[0]).resolve().is_relative_to(Path(_watch[0]).parent.resolve())
-        imported = arguments[0].endswith((".py", ".pyc", ".so"))
-        assert inside or imported, f"opens {arguments[0]} while loading {_watch[0]}"
+    if not _watch or event in _HARMLESS or _is_import(event, arguments):
+        return
+    told = f"{event} {arguments!r} while loading {_watch[0]}"
+    assert not event.startswith(_EXECUTION), told
+    if event == "open" and isinstance(arguments[0], str):
+        path = Path(arguments[0]).resolve()
+        inside = path.is_relative_to(Path(_watch[0]).parent.resolve())
+        assert inside or path.suffix in (".py", ".pyc", ".so"), told
+
+
+def _is_import(event: str, arguments: tuple) -> bool:
+    """Whether a module of the standard library or of this package is imported late."""
+    code = arguments[0] if event == "exec" else None
+    return getattr(code, "co_name", "") == "<module>" and code.co_filename.startswith(_IMPORTED)
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def _unnamed() -> None:
         (lambda: {}["w"], "KeyError"),
         (_unnamed, r"which file\?"),
         (lambda: compile("1", "x", "eval"), "compile .* while loading"),
-        (lambda: open(os.devnull).close(), "opens .* while loading"),
+        (lambda: open(os.devnull).close(), "open .* while loading"),
         (lambda: np.empty(50_000_000), r"took (3999|4000)\d{5} bytes"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hub_server import hub_fixture  # noqa: F401  (pytest finds it here)
 from tiny import CONFIGS, fill
 
 from minitransformers import AutoModel, BertConfig, BertModel
@@ -28,7 +29,7 @@ def state(model, scale: float = 1) -> dict[str, np.ndarray]:
     return {name: np.float32(scale) * x for name, x in model.state_dict().items()}
 
 
-def taken(model, folder: Path, **options) -> float:
+def taken(model, folder: Path | str, **options) -> float:
     """By how much the loaded weights are scaled: which of the files was taken."""
     loaded, report = AutoModel.from_pretrained(folder, output_loading_info=True, **options)
     assert not any(report.values())
@@ -105,6 +106,16 @@ def test_names_of_old_files(bert):
         folder / "pytorch_model.bin", {f"_orig_mod.{n}": x for n, x in state(model).items()}
     )
     assert taken(model, folder) == 1
+
+
+def test_files_of_torch_come_from_the_hub(bert, hub):
+    model, folder = bert
+    save_sharded(folder, state(model), 8000, layout=TORCH)
+    hub.add("org/name", {path.name: path.read_bytes() for path in folder.iterdir()})
+    assert taken(model, "org/name") == 1
+    hub.requests.clear()
+    assert taken(model, "org/name") == 1
+    assert hub.requests == []
 
 
 def test_a_broken_shard_is_named(bert):
