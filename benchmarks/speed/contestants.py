@@ -94,9 +94,7 @@ class Transformers(Contestant):
 
         if work.kind != "float32":
             raise NotImplementedError("not on a CPU")
-        return getattr(transformers, MODELS[work.model][0]).from_pretrained(
-            self.cache / work.model
-        )
+        return getattr(transformers, MODELS[work.model][0]).from_pretrained(self.cache / work.model)
 
     def prepare(self, work: Work) -> Callable[[], Any]:
         import torch
