@@ -156,6 +156,7 @@ def test_accepted_options(gpt2, dtype) -> None:
     again = GPT2LMHeadModel.from_pretrained(
         folder, torch_dtype=dtype, device_map="auto", low_cpu_mem_usage=True,
         attn_implementation="eager", trust_remote_code=False, use_safetensors=True,
+        offload_folder="off", max_memory={"cpu": "1GB"}, proxies=None, resume_download=True,
     ).to("cpu").eval()  # fmt: skip
     exact = dtype in ("auto", np.float32)
     logits = model(IDS).logits

@@ -445,12 +445,19 @@ def _take_loading_options(rest: dict[str, Any]) -> dict[str, Any]:
     check_device(rest.pop("device_map", None))
     if rest.pop("trust_remote_code", False):
         raise ValueError(
+# What the reference takes that changes nothing where there is one device and files are mapped.
+_MEANINGLESS = (
+    *("low_cpu_mem_usage", "attn_implementation", "use_flash_attention_2", "weights_only"),
+    *("max_memory", "offload_folder", "offload_state_dict", "offload_buffers", "_fast_init"),
+)
+
+
             "trust_remote_code=True is refused: code from a repo is never executed. Architectures "
             "of your own can be registered with AutoModel.register"
         )
     if rest.pop("from_tf", False) or rest.pop("from_flax", False):
         raise ValueError("TensorFlow and Flax weights are not read: convert them to safetensors")
-    for accepted in ("low_cpu_mem_usage", "attn_implementation", "_fast_init", "weights_only"):
+    for accepted in _MEANINGLESS:
         rest.pop(accepted, None)
     return {
         "precision": precision,
