@@ -21,6 +21,7 @@ from minitransformers import (
 )
 from minitransformers.checkpoints import StoredTensor, read_safetensors, write_safetensors
 from minitransformers.core.packed import BFloat16, Float16, Int4, Int8, Packed
+from minitransformers.training.optim import AdamW
 
 IDS = np.array([[5, 3, 8, 1, 9, 2], [4, 4, 7, 6, 0, 1]])
 SIZES = {
@@ -194,3 +195,26 @@ def test_broken_quantised_checkpoints(tmp_path):
             write_safetensors(file, changed)
             with pytest.raises((ValueError, RuntimeError), match="mlp"):
                 cls.from_pretrained(tmp_path / "b")
+
+
+def test_half_precision_can_be_trained_and_integers_cannot(tmp_path):
+    cls, config = SIZES["bert"]
+    fill(cls(config)).save_pretrained(tmp_path)
+    labels = np.array([0, 1])
+    model = cls.from_pretrained(tmp_path, dtype="bfloat16").train()
+    optimizer = AdamW(model.parameters(), lr=1e-3)
+    before = {name: np.array(x) for name, x in model.state_dict().items()}
+    model(IDS, labels=labels).loss.backward()
+    optimizer.step()
+    after = model.state_dict()
+    moved = {n for n, x in before.items() if not np.array_equal(x, np.asarray(after[n]))}
+    assert {n for n in before if "query" in n or "word_embeddings" in n} <= moved
+    assert all(isinstance(after[n], np.ndarray) for n in moved)
+
+    small = cls.from_pretrained(tmp_path, load_in_8bit=True).train()
+    assert {p.requires_grad for n, p in small.named_parameters() if "query.weight" in n} == {False}
+    small(IDS, labels=labels).loss.backward()
+    assert small.bert.encoder.layer[0].attention.self.query.bias is not None
+    gradients = {n for n, p in small.named_parameters() if p.grad is not None}
+    assert any("query.bias" in n for n in gradients)
+    assert not any("query.weight" in n for n in gradients)

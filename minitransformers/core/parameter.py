@@ -45,8 +45,11 @@ class Parameter(np.lib.mixins.NDArrayOperatorsMixin):
             setattr(owner, attribute, value)
 
     def writable(self) -> np.ndarray:
-        """The array for writing to: from the first time on a copy of the file's, never the file."""
-        if not self.data.flags.writeable:
+        """The array for writing to: from the first time on a copy of the file's, never the file.
+
+        A weight kept in half precision becomes a float32 one.
+        """
+        if not (isinstance(self.data, np.ndarray) and self.data.flags.writeable):
             self.data = np.array(self.data)
         return self.data
 
@@ -138,6 +141,8 @@ def _handle(owner: Module, attribute: str, name: str) -> Parameter:
     handles = vars(owner).setdefault(_HANDLES, {})
     if attribute not in handles:
         handles[attribute] = Parameter(name)
+        # integers cannot be trained: their gradient passes through them only
+        handles[attribute].requires_grad = getattr(getattr(owner, attribute), "trainable", True)
         handles[attribute].places.append((owner, attribute))
     return handles[attribute]
 
