@@ -332,6 +332,11 @@ def _local_folder(repo: str) -> str | None:
     return repo if os.path.isdir(repo) else BUNDLED.get(repo)
 
 
+def is_bare_name(repo: str) -> bool:
+    """Whether a model is known by that name without an organisation."""
+    return "/" not in repo and (repo in BUNDLED or len(_spellings(repo)) > 1)
+
+
 def _spellings(repo: str) -> list[str]:
     """A repository's id and the one it had before or after it moved to an organisation."""
     organisation, _, name = repo.rpartition("/")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from .. import hub
 from ..adapters.base_model import through_adapter
+from ..layouts import into_transformer
 from .config import PretrainedConfig
 from .untrusted import blaming
 
@@ -616,6 +617,7 @@ class _AutoModel:
         adapted = through_adapter(cls.from_pretrained, pretrained_model_name_or_path, args, kwargs)
         if adapted is not None:
             return adapted
+        kwargs = into_transformer(pretrained_model_name_or_path, kwargs)
         config = kwargs.pop("config", None)
         if not isinstance(config, PretrainedConfig):
             where, _ = hub.split_options(kwargs)

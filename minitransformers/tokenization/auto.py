@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..layouts import into_transformer
 from .classes import tokenizer_class
 from .loading import TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, find_files, read_json, split_hub_options
 from .tokenizer import PreTrainedTokenizerFast
@@ -113,6 +114,7 @@ class AutoTokenizer:
                 )
             found = _class_of_name(TOKENIZER_NAMES[tokenizer_type])
         else:
+            kwargs = into_transformer(repo, kwargs)
             found = _find_class(repo, config, split_hub_options(dict(kwargs)))
         return found.from_pretrained(repo, *inputs, **kwargs)
 
