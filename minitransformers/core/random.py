@@ -25,7 +25,8 @@ class Generator:
     """
 
     def __init__(self, seed: int | None = None):
-        self._words = np.random.RandomState()
+        self._bits = np.random.MT19937()
+        self._words = np.random.RandomState(self._bits)
         self._normal: float | None = None  # the second value of a Box-Muller pair, not yet used
         self.manual_seed(int.from_bytes(os.urandom(8), "little") if seed is None else seed)
 
@@ -45,6 +46,10 @@ class Generator:
     def words(self, n: int) -> np.ndarray:
         """n raw words -> (n,) uint32"""
         return np.frombuffer(self._words.bytes(4 * n), dtype="<u4")
+
+    def skip(self, n: int) -> None:
+        """Go on as if n words had been drawn."""
+        self._bits.random_raw(n, output=False)
 
     def random53(self, n: int) -> np.ndarray:
         """-> (n,) float64 uniform in [0, 1), two words each, the high half first"""
@@ -109,6 +114,13 @@ class Generator:
         n = math.prod(shape)
         draw = self._normal_pairs if n < 16 else self._normal_blocks
         return (draw(n) * np.float32(std) + np.float32(mean)).reshape(shape)
+
+    def skip_normal(self, n: int) -> None:
+        """Go on as if n normal numbers had been drawn."""
+        if n < 16:
+            self._normal_pairs(n)
+        else:
+            self.skip(n + 16 * (n % 16 > 0))
 
     def _normal_blocks(self, n: int) -> np.ndarray:
         out = np.empty(n, np.float32)

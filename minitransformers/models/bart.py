@@ -166,6 +166,7 @@ class BartStack(Module):
     positions: what embeds positions, `at(x, state)`
     """
 
+    drawn_at_once = True
     pre_norm: ClassVar[bool] = False
     last_norm: ClassVar[str] = "layer_norm"
     norms_embeddings: ClassVar[bool] = True

@@ -254,6 +254,7 @@ class BertLMPredictionHead(Module):
         self.bias = placeholder(config.vocab_size)
         self.transform = BertPredictionHeadTransform(config, size)
         self.decoder = Linear(size, config.vocab_size)
+        self.decoder.makes_bias = False
 
     def __call__(self, x: Any) -> Any:
         return self.decoder(self.transform(x))

@@ -43,6 +43,7 @@ class BlenderbotStack(BartStack):
 
 class BlenderbotModel(BartModel):
     config_class = BlenderbotConfig
+    shares_layers = True
     stack_class = BlenderbotStack
     decodes_input = False
 

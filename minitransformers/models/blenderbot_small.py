@@ -41,6 +41,7 @@ class BlenderbotSmallStack(BartStack):
 
 class BlenderbotSmallModel(BartModel):
     config_class = BlenderbotSmallConfig
+    shares_layers = True
     stack_class = BlenderbotSmallStack
     decodes_input = False
 

@@ -54,6 +54,8 @@ class ConvBertConfig(PretrainedConfig):
 class SeparableConv1D(Module):
     """Each channel convolved alone, then all channels mixed at each position."""
 
+    drawn_at_once = True
+
     def __init__(self, inputs: int, outputs: int, kernel: int):
         self.bias = placeholder(outputs, 1)
         self.depthwise = Convolution(inputs, inputs, kernel, groups=inputs, bias=False)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.layers import Linear
+from ..core.random import Generator
 from ..core.state import State
 from . import auto
 from .config import PretrainedConfig
@@ -53,6 +54,17 @@ class EncoderDecoderConfig(PretrainedConfig):
         return cls(**parts, **kwargs)
 
 
+class Projection(Linear):
+    """A Linear whose fresh weights are those that torch makes it with."""
+
+    def made(self, draw: Generator) -> None:
+        pass
+
+    def initial(self, attribute: str, std: float, draw: Generator) -> np.ndarray:
+        bound = self.weight.shape[1] ** -0.5
+        return draw.uniform(getattr(self, attribute).shape, -bound, bound)
+
+
 class EncoderDecoderModel(PreTrainedModel):
     """A headless model as `encoder` and a causal language model as `decoder`."""
 
@@ -89,7 +101,7 @@ class EncoderDecoderModel(PreTrainedModel):
         widths = config.encoder.hidden_size, config.decoder.hidden_size
         self.projects = widths[0] != widths[1]
         if self.projects:
-            self.enc_to_dec_proj = Linear(*widths)
+            self.enc_to_dec_proj = Projection(*widths)
 
     @classmethod
     def from_encoder_decoder_pretrained(

@@ -136,6 +136,7 @@ class FNetForMaskedLM(ForMaskedLM, FNetPreTrainedModel):
     def __init__(self, config: FNetConfig):
         super().__init__(config)
         self.cls = BertPreTrainingHeads(config, sentences=False)
+        self.cls.predictions.decoder.makes_bias = True
 
     def predict(self, x: Any) -> Any:
         return self.cls.predictions(x)
@@ -150,6 +151,7 @@ class FNetForPreTraining(Head, FNetPreTrainedModel):
     def __init__(self, config: FNetConfig):
         super().__init__(config)
         self.cls = BertPreTrainingHeads(config)
+        self.cls.predictions.decoder.makes_bias = True
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
         values = self.fnet.forward(state, **inputs)

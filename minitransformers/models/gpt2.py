@@ -144,6 +144,8 @@ class GPT2PreTrainedModel(PreTrainedModel):
     )
     ignore = (".attn.bias", ".crossattention.bias")  # causal masks, in the first GPT-2 files
 
+    redraws = ("c_proj",)
+
     def initial_std(self, name: str) -> float:
         std = self.config.initializer_range
         return std / math.sqrt(2 * self.config.n_layer) if name.endswith("c_proj.weight") else std

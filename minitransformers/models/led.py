@@ -125,6 +125,7 @@ class LEDModel(BartModel):
     config_class = LEDConfig
     base_model_prefix = "led"
     stack_class = LEDStack
+    shares_layers = True
     output_class = LEDSeq2SeqModelOutput
     encoder_inputs = ("global_attention_mask",)
     inputs = (

@@ -6,14 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..adapters.base_model import provided_by_adapter
 from ..checkpoints import QuantizedTensor
 from ..core.layers import Embedding
-from ..core.module import Module
-from ..core.random import default_generator
 from ..logging import get_logger, progress, warning_once
+from .fresh import initialise
 from .precision import Precision, assembled
 
 if TYPE_CHECKING:
@@ -116,33 +113,6 @@ def _put(
         owner, attribute = slots[name]
         outer = owner is head or isinstance(owner, Embedding)
         setattr(owner, attribute, precision.keep(name, owner, stored[named[name]], outer))
-
-
-def initialise(model: PreTrainedModel, names: Iterable[str]) -> None:
-    """Draw these parameters afresh, in the order torch would: children first."""
-    draw(model, names)
-    model.tie_weights()
-
-
-def draw(model: PreTrainedModel, names: Iterable[str]) -> None:
-    """The same, with tied parameters apart."""
-    wanted = set(names)
-    if not wanted:
-        return
-    full_name = {(id(owner), attr): name for name, owner, attr in model.slots()}
-    for module in model.modules():
-        for attribute in ("weight", "bias", *vars(module)):
-            name = full_name.get((id(module), attribute))
-            if name in wanted:
-                wanted.discard(name)
-                setattr(module, attribute, _fresh(model, module, attribute, name))
-    model.tie_weights()
-
-
-def _fresh(model: PreTrainedModel, module: Module, attribute: str, name: str) -> np.ndarray:
-    if hasattr(module, "initial"):
-        return module.initial(attribute, model.initial_std(name), default_generator)
-    return np.zeros(getattr(module, attribute).shape, np.float32)
 
 
 def _misshapen(model: PreTrainedModel, source: str, mismatched: list) -> str:

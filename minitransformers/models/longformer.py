@@ -270,13 +270,20 @@ class LongformerPreTrainedModel(PreTrainedModel):
     )
 
 
+class LongformerEmbeddings(BertEmbeddings):
+    def __init__(self, config: LongformerConfig):
+        super().__init__(config)
+        # made last, which decides about fresh weights
+        self.position_embeddings = vars(self).pop("position_embeddings")
+        self.position_embeddings.padding_idx = config.pad_token_id
+
+
 class LongformerModel(LongformerPreTrainedModel):
     output_class = LongformerBaseModelOutputWithPooling
 
     def __init__(self, config: LongformerConfig, add_pooling_layer: bool = True):
         super().__init__(config)
-        self.embeddings = BertEmbeddings(config)
-        self.embeddings.position_embeddings.padding_idx = config.pad_token_id
+        self.embeddings = LongformerEmbeddings(config)
         self.encoder = LongformerEncoder(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
 

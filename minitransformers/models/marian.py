@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.module import Module
+from ..core.random import Generator
 from ..core.state import State
 from . import resizing
 from .bart import (
@@ -49,6 +50,9 @@ class SinusoidalPositions(Module):
     def __init__(self, config: Any):
         self.length, self.dim = config.max_position_embeddings, config.d_model
 
+    def made(self, draw: Generator) -> None:
+        draw.skip_normal(self.length * self.dim)
+
     def at(self, x: Any, state: State) -> np.ndarray:
         """x: (batch, seq, hidden) -> (1, seq, hidden)"""
         positions = state.positions(x)
@@ -67,6 +71,7 @@ class MarianModel(BartModel):
     """Source and target share one vocabulary or have one each, as the configuration says."""
 
     config_class = MarianConfig
+    shares_layers = True
     stack_class = MarianStack
     input_embeddings = "encoder.embed_tokens"
     decodes_input = False

@@ -265,6 +265,7 @@ class MobileBertLMPredictionHead(Module):
         self.transform = BertPredictionHeadTransform(config, n)
         self.dense = Linear(config.vocab_size, n - size, bias=False)
         self.decoder = Linear(size, config.vocab_size)
+        self.decoder.makes_bias = False
         self.size = size
 
     def __call__(self, x: Any) -> Any:

@@ -25,7 +25,7 @@ from . import loading, saving
 from .config import PretrainedConfig
 from .decoding import Decoding
 from .facts import Inspectable
-from .fresh import Fresh, awaiting_weights
+from .fresh import Fresh, awaiting_weights, initialise
 from .outputs import BaseModelOutput, ModelOutput
 from .precision import Precision
 from .resizing import Resizable
@@ -66,6 +66,9 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
     positions_skip_padding: whether decoding counts positions without padding
     positions_from_zero: whether decoding counts from zero where a call alone would not
     caches_with_targets: whether a call with targets returns a cache too
+    shares_layers: whether always-tied layers are one in the reference, not several with one weight
+    redraws: names of layers whose fresh weights the reference draws twice in a row
+    drawn_last: names of layers whose fresh weights come last, unless they are tied
     """
 
     config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
@@ -84,6 +87,9 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
     positions_skip_padding: ClassVar[bool] = True
     positions_from_zero: ClassVar[bool] = False
     caches_with_targets: ClassVar[bool] = True
+    shares_layers: ClassVar[bool] = False
+    redraws: ClassVar[tuple[str, ...]] = ()
+    drawn_last: ClassVar[tuple[str, ...]] = ()
     saving_options = ("max_shard_size", "safe_serialization", "variant")
 
     model_tags: list[str] | None = None
@@ -359,7 +365,7 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
 
     def init_weights(self) -> None:
         """Draw every weight afresh, as the architecture prescribes."""
-        loading.initialise(self, [name for name, _, _ in self.slots()])
+        initialise(self, [name for name, _, _ in self.slots()])
 
     def initial_std(self, name: str) -> float:
         """The standard deviation a fresh weight is drawn with. name: its full name"""
@@ -439,12 +445,6 @@ def _reload(cls: Any, name: str, where: dict, config: PretrainedConfig, generati
     return model
 
 
-def _take_loading_options(rest: dict[str, Any]) -> dict[str, Any]:
-    """Take the loading options out of the keywords, checking those that ask for the impossible."""
-    precision = Precision.take(rest)
-    check_device(rest.pop("device_map", None))
-    if rest.pop("trust_remote_code", False):
-        raise ValueError(
 # What the reference takes that changes nothing where there is one device and files are mapped.
 _MEANINGLESS = (
     *("low_cpu_mem_usage", "attn_implementation", "use_flash_attention_2", "weights_only"),
@@ -452,6 +452,12 @@ _MEANINGLESS = (
 )
 
 
+def _take_loading_options(rest: dict[str, Any]) -> dict[str, Any]:
+    """Take the loading options out of the keywords, checking those that ask for the impossible."""
+    precision = Precision.take(rest)
+    check_device(rest.pop("device_map", None))
+    if rest.pop("trust_remote_code", False):
+        raise ValueError(
             "trust_remote_code=True is refused: code from a repo is never executed. Architectures "
             "of your own can be registered with AutoModel.register"
         )

@@ -156,6 +156,7 @@ class MPNetForMaskedLM(ForMaskedLM, MPNetPreTrainedModel):
     def __init__(self, config: MPNetConfig):
         super().__init__(config)
         self.lm_head = RobertaLMHead(config)
+        self.lm_head.decoder.makes_bias = False
 
     def predict(self, x: Any) -> Any:
         return self.lm_head(x)

@@ -48,6 +48,7 @@ class ComputedPositions(PreTrainedModel):
 
 class PegasusModel(ComputedPositions, BartModel):
     config_class = PegasusConfig
+    shares_layers = True
     stack_class = PegasusStack
     decodes_input = False
     ignore = ("embed_positions.weight",)  # what is computed here

@@ -235,6 +235,8 @@ class ProphetNetPreTrainedModel(PreTrainedModel):
     base_model_prefix = "prophetnet"
     input_embeddings = "word_embeddings"
 
+    shares_layers = True
+
     def initial_std(self, name: str) -> float:
         return self.config.init_std
 

@@ -7,8 +7,9 @@ from typing import Any
 from ..core import ops
 from ..core.layers import LayerNorm, Linear
 from ..core.module import Module, placeholder
+from ..core.random import Generator
 from ..core.state import State
-from .bert import BertConfig, BertModel
+from .bert import BertConfig, BertEmbeddings, BertModel
 from .heads import (
     EncoderForCausalLM,
     FirstTokenForSequenceClassification,
@@ -28,6 +29,15 @@ class RobertaConfig(BertConfig):
     eos_token_id: int | list | None = 2
 
 
+class RobertaEmbeddings(BertEmbeddings):
+    def __init__(self, config: Any):
+        super().__init__(config)
+        self.position_embeddings.padding_idx = config.pad_token_id
+
+    def made(self, draw: Generator) -> None:
+        self.position_embeddings.made(draw)  # the reference makes them twice
+
+
 class RobertaPreTrainedModel(PreTrainedModel):
     config_class = RobertaConfig
     base_model_prefix = "roberta"
@@ -44,7 +54,7 @@ class RobertaModel(RobertaPreTrainedModel, BertModel):
 
     def __init__(self, config: RobertaConfig, add_pooling_layer: bool = True):
         super().__init__(config, add_pooling_layer)
-        self.embeddings.position_embeddings.padding_idx = config.pad_token_id
+        self.embeddings = RobertaEmbeddings(config)
 
     def positions(self, state: State, x: Any, input_ids: Any, position_ids: Any) -> Any:
         return state.positions_of(x, input_ids, self.config.pad_token_id, position_ids)

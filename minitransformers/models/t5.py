@@ -190,6 +190,8 @@ def position_buckets(
 class T5Stack(Module):
     """Encoder or decoder."""
 
+    drawn_at_once = True
+
     def __init__(self, config: T5Config, decoder: bool):
         layers = config.num_decoder_layers if decoder else config.num_layers
         assert layers is not None
@@ -227,13 +229,15 @@ class T5PreTrainedModel(PreTrainedModel):
         "encoder.embed_tokens.weight": "shared.weight",
         "decoder.embed_tokens.weight": "shared.weight",
     }
+    shares_layers = True
+    drawn_last = ("shared", "lm_head", "qa_outputs")
     # written by mistake into the first files
     ignore = ("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",)
 
     def initial_std(self, name: str) -> float:
         config, factor = self.config, self.config.initializer_factor
         layer = name.removesuffix(".weight").rpartition(".")[2]
-        if layer in ("shared", "embed_tokens", "lm_head"):
+        if layer in ("shared", "embed_tokens", "lm_head", "classifier"):
             return factor
         if layer == "q":
             return factor * (config.d_model * config.d_kv) ** -0.5
