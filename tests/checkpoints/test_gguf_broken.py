@@ -100,6 +100,8 @@ DISAGREEING = {
     "heads": ({"llama.attention.head_count": 2**31}, [EMBEDDING], "head_count is 2147483648"),
     "no heads": ({"llama.attention.head_count": 0}, [EMBEDDING], "head_count is 0"),
     "groups": ({"llama.attention.head_count_kv": 3}, [EMBEDDING], "4 heads cannot share 3"),
+    "channels": ({"llama.rope.dimension_count": 2**31}, [EMBEDDING], "count is 2147483648"),
+    "angles": ({}, [EMBEDDING, tensor("rope_freqs.weight", (9, 9), offset=512)], "no row of fac"),
     "text": ({"llama.feed_forward_length": "many"}, [EMBEDDING], "feed_forward_length is 'many'"),
     "rows": (
         {"llama.block_count": 1},

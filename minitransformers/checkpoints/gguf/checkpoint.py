@@ -24,6 +24,7 @@ _SPLIT = re.compile(r"(.*-)(\d{5})(-of-)(\d{5})(\.gguf)")
 # Tables of angles: what they say is in the configuration.
 _ANGLES = ("rope_freqs", "rope_factors_long", "rope_factors_short", "attn_rot_embd")
 _MAX_PIECES = 1024  # experts, or heads with a norm each
+_MAX_WIDTH = 8192  # of a head
 # GGUF's name of a special token -> ours.
 _TOKEN_IDS = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
 _ENDS_OF_TURNS = ("eot", "eom")
@@ -101,6 +102,8 @@ def _check_sizes(facts: Facts) -> None:
         "embedding_length": (width, 1, facts.length("token_embd.weight", 2**31, axis=-1)),
         "attention.head_count": (heads, 1, width),
         "attention.head_count_kv": (groups, 1, heads),
+        "attention.key_length": (facts("attention.key_length", 1), 1, _MAX_WIDTH),
+        "rope.dimension_count": (facts("rope.dimension_count", 1), 1, _MAX_WIDTH),
         "expert_count": (experts, 0, _MAX_PIECES),
         "decoder_block_count": (facts("decoder_block_count", 0), 0, 1000),
     }
@@ -172,13 +175,16 @@ def _blocks(tensor: Any) -> Iterator[np.ndarray]:
 def _rope_scaling(facts: Facts, config: Fields) -> Fields | None:
     """How angles are slowed down for long texts, from tensors of factors or from metadata."""
     short, long, every = (
-        facts.tensors[name].numpy(np.float32).ravel().tolist() if name in facts.tensors else None
-        for name in ("rope_factors_short.weight", "rope_factors_long.weight", "rope_freqs.weight")
+        _factors(facts, name) for name in ("rope_factors_short", "rope_factors_long", "rope_freqs")
     )
     if short is not None and long is not None:
-        return {"type": "longrope", "short_factor": short, "long_factor": long}
-    if every:
-        return _llama3_scaling(np.array(every), config)
+        return {
+            "type": "longrope",
+            "short_factor": short.tolist(),
+            "long_factor": long.tolist(),
+        }
+    if every is not None:
+        return _llama3_scaling(every, config)
     kind, factor = facts("rope.scaling.type"), facts("rope.scaling.factor")
     if kind not in ("linear", "yarn") or not factor:
         return None
@@ -186,6 +192,17 @@ def _rope_scaling(facts: Facts, config: Fields) -> Fields | None:
     if kind == "yarn" and (trained := facts("rope.scaling.original_context_length")):
         scaling["original_max_position_embeddings"] = trained
     return scaling
+
+
+def _factors(facts: Facts, name: str) -> np.ndarray | None:
+    tensor = facts.tensors.get(f"{name}.weight")
+    if tensor is None:
+        return None
+    if len(tensor.shape) != 1 or tensor.shape[0] > _MAX_WIDTH // 2:
+        raise ValueError(
+            f"tensor '{name}.weight' of shape {list(tensor.shape)} is no row of factors"
+        )
+    return tensor.numpy(np.float32)
 
 
 def _llama3_scaling(factors: np.ndarray, config: Fields) -> Fields:

@@ -30,7 +30,9 @@ class Facts:
         value = self.metadata.get(f"{self.architecture}.{key}", default)
         if isinstance(value, np.ndarray):
             if value.size == 0 or (value != value[0]).any():
-                raise ValueError(f"{self.architecture}.{key} differs by layer: {value.tolist()}")
+                raise ValueError(
+                    f"{self.architecture}.{key} differs by layer: {value[:99].tolist()}"
+                )
             value = value[0].item()
         if isinstance(value, list):
             raise ValueError(f"{self.architecture}.{key} should be one value, not {len(value)}")

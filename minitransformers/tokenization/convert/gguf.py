@@ -85,7 +85,7 @@ def gguf_tokenizer(path: str) -> tuple[Tokenizer, dict[str, Any]]:
     if template := _chat_template(metadata):
         options["chat_template"] = template
     architecture = metadata.get("general.architecture", "")
-    if (length := metadata.get(f"{architecture}.context_length")) is not None:
+    if isinstance(length := metadata.get(f"{architecture}.context_length"), int):
         options["model_max_length"] = length
     if kind != "bert":
         options["model_input_names"] = ["input_ids", "attention_mask"]
@@ -94,14 +94,16 @@ def gguf_tokenizer(path: str) -> tuple[Tokenizer, dict[str, Any]]:
 
 def _chat_template(metadata: dict[str, Any]) -> str | dict[str, str] | None:
     """The template, or templates by name if there are several."""
-    template = metadata.get("tokenizer.chat_template")
-    named = {
-        str(name): metadata.get(f"tokenizer.chat_template.{name}")
-        for name in metadata.get("tokenizer.chat_templates", [])
+    names = metadata.get("tokenizer.chat_templates")
+    keys = (
+        {str(n): f"tokenizer.chat_template.{n}" for n in names} if isinstance(names, list) else {}
+    )
+    found = {
+        name: metadata.get(key)
+        for name, key in {"default": "tokenizer.chat_template", **keys}.items()
     }
-    if not any(named.values()):
-        return template
-    return {name: text for name, text in {"default": template, **named}.items() if text}
+    templates = {name: text for name, text in found.items() if isinstance(text, str)}
+    return templates.get("default") if templates.keys() <= {"default"} else templates
 
 
 def _set_bos_eos(tokenizer: Tokenizer, ggml: dict[str, Any], options: dict[str, Any]) -> None:
