@@ -21,7 +21,7 @@ from .blocks import over_blocks
 from .threads import parts, spread
 
 _TILE = 1 << 20  # weights expanded at a time: long enough a call to be worth sharing out
-_SMALL = 1 << 17  # weights below which one thread is faster than several
+_SMALL = 1 << 18  # weights up to which a matrix is kept expanded once it is used: 1 MB
 _scratch = threading.local()
 
 
@@ -49,6 +49,7 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, stored: np.ndarray, width: int, transposed: bool = False):
         self.stored, self.width, self.transposed = stored, width, transposed
+        self._whole: list[np.ndarray] = []  # the expanded matrix, of a small one; shared with `T`
 
     def expand(self, start: int, stop: int, out: np.ndarray) -> None:
         """Put rows start to stop into `out`, (stop - start, width) float32."""
@@ -133,6 +134,9 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
         rows = np.arange(len(self.stored))[index]
         return self.pick(rows.reshape(-1)).numpy().reshape(*rows.shape, self.width)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_whole": []}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(shape={self.shape}, {self.nbytes} bytes)"
 
@@ -140,6 +144,11 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
 
     def _product(self, x: np.ndarray) -> np.ndarray:
         """x @ self. x: (n, shape[0]) -> (n, shape[1])"""
+        if self.size <= _SMALL:
+            if not self._whole:
+                self._whole.append(self.rows(0, len(self.stored)))
+            whole = self._whole[0]
+            return x @ (whole.T if self.transposed else whole)
         return self._onto_rows(x) if self.transposed else self._along_rows(x)
 
     def _onto_rows(self, x: np.ndarray) -> np.ndarray:
@@ -154,13 +163,13 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
             if scale is not None:
                 products *= scale
 
-        share = self._share()
+        share = parts(n)
         spread(lambda i: self._over_tiles(multiply, n * i // share, n * (i + 1) // share), share)
         return out
 
     def _along_rows(self, x: np.ndarray) -> np.ndarray:
         """Sums of stored rows. x: (n, rows) -> (n, width)"""
-        n, share = len(self.stored), self._share()
+        n, share = len(self.stored), parts(len(self.stored))
         sums = np.zeros((share, len(x), self.width), np.float32)
 
         def part(i: int) -> None:
@@ -172,9 +181,6 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
 
         spread(part, share)
         return sums[0] if share == 1 else np.add.reduce(sums, axis=0)
-
-    def _share(self) -> int:
-        return min(parts(self.size, _SMALL), len(self.stored))
 
     def _over_tiles(
         self, task: Callable[[int, int, np.ndarray], None], start: int, stop: int
