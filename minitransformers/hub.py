@@ -152,7 +152,7 @@ class Resolver:
                 name,
                 revision=revision,
                 token=self.token,
-                cache_dir=_cache_folder(self.cache_dir),
+                cache_dir=cache_folder(self.cache_dir),
                 endpoint=endpoint(),
                 force_download=self.force_download,
                 library_name="minitransformers",
@@ -185,7 +185,7 @@ class Resolver:
     def _snapshot(self) -> Snapshot | None:
         """The commit that the cache holds for the revision, under any name of the repository."""
         for repo in _spellings(self.repo):
-            cache = _cache_folder(self.cache_dir)
+            cache = cache_folder(self.cache_dir)
             folder = os.path.join(cache, "--".join(["models", *repo.split("/")]))
             commit = self._revision
             if not _COMMIT.fullmatch(commit):
@@ -215,7 +215,7 @@ class Resolver:
             return f"Cannot find {name} in the folder {folder}"
         return (
             f"Cannot get {name} of {self.repo!r}, revision {self._revision!r}, from {endpoint()} "
-            f"or the cache {_cache_folder(self.cache_dir)}"
+            f"or the cache {cache_folder(self.cache_dir)}"
         )
 
     def _no_entry(self) -> str:
@@ -366,7 +366,7 @@ def _path_inside(subfolder: str, filename: str) -> str:
     return name
 
 
-def _cache_folder(cache_dir: str | os.PathLike[str] | None) -> str:
+def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> str:
     """The Hub's cache; the first of these that is set decides, as in the reference."""
     home = os.environ.get("HF_HOME") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache"), "huggingface"
@@ -385,7 +385,7 @@ def forget(repo: str, revision: str | None = None) -> None:
     name = _path_inside("refs", revision or "main")
     for spelling in _spellings(repo):
         folder = "--".join(["models", *spelling.split("/")])
-        path = os.path.join(_cache_folder(None), folder, *name.split("/"))
+        path = os.path.join(cache_folder(), folder, *name.split("/"))
         if os.path.isfile(path):
             os.remove(path)
 
