@@ -51,6 +51,7 @@ class TrainingLoop:
         """Work out how many updates and epochs there will be."""
         args, batch = self.args, self.trainer._train_batch_size
         self.samples: float
+        self.tokens: float | None = None
         if has_length(self.loader):
             batches = len(self.loader)
             self.updates_per_epoch = max(batches // self.accumulate, 1)
@@ -74,6 +75,11 @@ class TrainingLoop:
             raise ValueError(
                 "the training data has no length: say with max_steps how many updates to make"
             )
+        if args.include_tokens_per_second and args.max_steps > 0:
+            counted = self.trainer.num_tokens(self.loader, args.max_steps)
+            self.tokens = counted * self.accumulate
+        elif args.include_tokens_per_second:
+            self.tokens = self.trainer.num_tokens(self.loader) * args.num_train_epochs
 
     def _prepare(self) -> None:
         """Optimizer, schedule and state; with a checkpoint, as it left them."""
@@ -262,9 +268,9 @@ class TrainingLoop:
         if args.load_best_model_at_end and state.best_model_checkpoint is not None:
             trainer._load_best_model()
         loss = (trainer._total_loss + float(self.loss_sum)) / max(state.global_step, 0.001)
-        tokens = trainer.num_tokens(self.loader) if args.include_tokens_per_second else None
+        counts = {"samples": self.samples, "steps": self.max_steps, "tokens": self.tokens}
         metrics: dict[str, Any] = speed_metrics(
-            "train", started, num_samples=self.samples, num_steps=self.max_steps, num_tokens=tokens
+            "train", started, **{f"num_{name}": count for name, count in counts.items()}
         )
         trainer.store_flos()
         metrics["total_flos"] = state.total_flos

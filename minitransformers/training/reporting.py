@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import struct
@@ -71,13 +72,15 @@ def _grouped(logs: dict[str, Any]) -> dict[str, Any]:
 class EventWriter:
     """Writes a file of TensorBoard events: records of protocol buffers (tensorflow/event.proto).
 
-    folder: where to; the file is made at once
+    folder: where to; nothing is written before `flush`, and the file is not kept open
     """
 
+    _made = itertools.count()
+
     def __init__(self, folder: str):
-        os.makedirs(folder, exist_ok=True)
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
-        self._file = open(os.path.join(folder, name), "ab")  # noqa: SIM115, closed by close()
+        self.path = os.path.join(folder, f"{name}.{next(self._made)}")
+        self._pending: list[bytes] = []
         self._write(0, _bytes(3, b"brain.Event:2"))
 
     def add_scalar(self, tag: str, value: float, step: int) -> None:
@@ -95,18 +98,19 @@ class EventWriter:
         self._write(step, _bytes(5, _bytes(1, entry)))
 
     def flush(self) -> None:
-        """Hand everything to the system."""
-        self._file.flush()
+        """Append everything to the file."""
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        with open(self.path, "ab") as file:
+            file.write(b"".join(self._pending))
+        self._pending.clear()
 
-    def close(self) -> None:
-        """Write everything and close the file."""
-        self._file.close()
+    close = flush
 
     def _write(self, step: int, content: bytes) -> None:
         event = _key(1, 1) + struct.pack("<d", time.time()) + _key(2, 0) + _varint(step) + content
         length = struct.pack("<Q", len(event))
         for part in (length, event):
-            self._file.write(part + struct.pack("<I", _masked_crc(part)))
+            self._pending.append(part + struct.pack("<I", _masked_crc(part)))
 
 
 def _varint(n: int) -> bytes:

@@ -27,6 +27,7 @@ from .losses import accepts_num_items, count_targets, divided_by
 from .neftune import noisy_embeddings
 from .optim import decayed_names
 from .optimizers import get_optimizer_cls_and_kwargs, grouped_parameters
+from .process import OneProcess
 from .reporting import reporters
 from .saving import Saves
 from .schedulers import ReduceLROnPlateau
@@ -79,6 +80,7 @@ class Trainer(Evaluates, Saves):
         set_seed(self.args.seed)
         if self.args.log_level != "passive":
             logging.set_verbosity(self.args.get_process_log_level())
+        self.accelerator = OneProcess()
         self.is_in_train = False
         self.model_init = model_init
         if model is None:
@@ -92,8 +94,11 @@ class Trainer(Evaluates, Saves):
         self.label_names = self.args.label_names
         if self.label_names is None:
             self.label_names = find_labels(model)
-        padding = DataCollatorWithPadding(self.processing_class) if self.processing_class else None
-        self.data_collator = data_collator or padding or default_data_collator
+        self.data_collator = data_collator
+        if data_collator is None:
+            pads = hasattr(self.processing_class, "pad")
+            padding = DataCollatorWithPadding(self.processing_class) if pads else None
+            self.data_collator = padding or default_data_collator
         self.train_dataset, self.eval_dataset = train_dataset, eval_dataset
         self.compute_loss_func = compute_loss_func
         self.compute_metrics = compute_metrics
@@ -341,6 +346,10 @@ class Trainer(Evaluates, Saves):
         else:
             loss = outputs["loss"] if isinstance(outputs, dict) else outputs[0]
         return (loss, outputs) if return_outputs else loss
+
+    def compute_loss_context_manager(self) -> Any:
+        """The context of the loss in steps of one's own: none is needed."""
+        return nullcontext()
 
     @staticmethod
     def _is_causal(model: Any) -> bool:

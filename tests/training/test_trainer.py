@@ -163,6 +163,19 @@ def test_loss_function(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert seen == [((4,), None, False)] * 2
 
 
+def test_step_for_several_processes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Own(Trainer):
+        def training_step(self, model, inputs, num_items_in_batch=None):
+            model.train()
+            with self.compute_loss_context_manager():
+                loss = self.compute_loss(self.accelerator.unwrap_model(model), inputs)
+            self.accelerator.backward(loss)
+            return self.accelerator.gather(loss.detach()) / self.args.gradient_accumulation_steps
+
+    own = build(tmp_path, Own).train()
+    assert own.training_loss == build(tmp_path).train().training_loss
+
+
 def test_model_without_loss(tmp_path: Path) -> None:
     rows = [{k: v for k, v in row.items() if k != "label"} for row in ROWS]
     with pytest.raises(ValueError, match="did not return a loss from the inputs"):
@@ -452,6 +465,37 @@ def test_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     loss = {seed: build(tmp_path, seed=seed).train().training_loss for seed in (1, 2)}
     default_generator.words(7)
     assert build(tmp_path, seed=1).train().training_loss == loss[1] != loss[2]
+
+
+def test_tokens_a_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = build(tmp_path, include_tokens_per_second=True).train().metrics
+    rate = metrics["train_tokens_per_second"] / metrics["train_samples_per_second"]
+    assert rate == pytest.approx(9, rel=1e-3)
+    endless = build(tmp_path, include_tokens_per_second=True, max_steps=-1, num_train_epochs=0.5)
+    assert "train_tokens_per_second" in endless.train().metrics
+
+
+def test_losses_that_are_no_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(Trainer):
+        def training_step(self, model, inputs, num_items_in_batch=None):
+            loss = super().training_step(model, inputs, num_items_in_batch)
+            return np.float32("nan") if self.state.global_step == 1 else loss
+
+    trainer = build(tmp_path, Broken, max_steps=3, logging_steps=3)
+    trainer.train()
+    filtered = trainer.state.log_history[0]["loss"]
+    assert 0.5 < filtered < 1.5
+    trainer = build(tmp_path, Broken, max_steps=3, logging_steps=3, logging_nan_inf_filter=False)
+    trainer.train()
+    assert np.isnan(trainer.state.log_history[0]["loss"])
+
+
+def test_names_of_modules() -> None:
+    from minitransformers import trainer_callback, trainer_pt_utils, trainer_utils, training_args
+
+    for module in (trainer_callback, trainer_pt_utils, trainer_utils, training_args):
+        assert all(hasattr(module, name) for name in module.__all__)
+    assert trainer_utils.get_last_checkpoint("nowhere") is None
 
 
 def test_tensorboard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
