@@ -8,6 +8,7 @@ from typing import Any
 from .. import hub
 from ..adapters.base_model import Adapted, base_of
 from ..device import check_device
+from ..layouts import into_transformer
 from ..logging import get_logger, warning_once
 from ..models import auto
 from ..models.config import PretrainedConfig
@@ -103,7 +104,9 @@ def pipeline(
         if hasattr(chosen_class, "prepare"):  # more files than a model's and a tokenizer's
             model, where, kwargs = chosen_class.prepare(model, where, kwargs)
         if isinstance(model, str):
-            if adapted and config is None:
+            if not adapted:
+                where = into_transformer(model, where)
+            elif config is None:
                 config = auto.AutoConfig.from_pretrained(adapted.name, **adapted.where)
             model = _load_model(name_of_task, entry, model, config, where, options, allow_missing)
         wanted = tokenizer is None and getattr(chosen_class, "_load_tokenizer", True)
@@ -148,7 +151,7 @@ def _task_of(model: Any, where: dict[str, Any], adapted: Adapted | None) -> str:
             f"a `str`. {type(model).__name__} is a model: name the task"
         )
     if os.path.exists(model) or model in hub.BUNDLED:
-        config = auto.AutoConfig.from_pretrained(model, **where)
+        config = auto.AutoConfig.from_pretrained(model, **into_transformer(model, where))
         for name in config.architectures or []:
             for task, entry in registry.TASKS.items():
                 heads = set(entry["models"]) - {"base"}
