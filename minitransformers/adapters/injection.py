@@ -92,7 +92,8 @@ def inject(model: Any, config: LoraConfig, name: str, loading: bool = False) -> 
         put(parent, path, made[id(child)])
         if not loading:
             initial.initialise(made[id(child)], name, config.init_lora_weights)
-        config.fan_in_fan_out |= isinstance(made[id(child)], LoraConv1D)
+        is_conv = isinstance(made[id(child)], LoraConv1D)
+        config.fan_in_fan_out = bool(config.fan_in_fan_out) or is_conv
     for _, parent, path, child in saved:
         save_whole(parent, path, child, name)
     vars(model).setdefault("peft_config", {})[name] = config

@@ -12,6 +12,7 @@ from ..core.layers import Embedding
 from ..logging import get_logger, progress, warning_once
 from .fresh import initialise
 from .precision import Precision, assembled
+from .untrusted import check_fresh
 
 if TYPE_CHECKING:
     from .modeling import PreTrainedModel
@@ -64,6 +65,7 @@ def load(
             named[origin] = named[name]
     model.tie_weights()
     missing = [name for name in slots if name not in named and name not in ties]
+    check_fresh([slots[name].shape for name in missing], stored.values(), source)
     initialise(model, missing)
     told = {name for name, _, _ in mismatched} | {n for n in missing if n.endswith(model.optional)}
     told |= provided_by_adapter()

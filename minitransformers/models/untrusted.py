@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _KINDS = {"model_type": str, "architectures": list, "id2label": dict, "label2id": dict}
 # A block of a model costs some 20 kB of Python objects before it has a weight, a label 200 bytes.
 _MAX_BLOCKS = 20_000
 _MAX_LABELS = 1_000_000
+_MAX_FRESH = 50_000_000
 _BROKEN = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, MemoryError)
 
 
@@ -27,6 +29,19 @@ def check_fields(values: Mapping[str, Any], path: str) -> None:
         raise ValueError(f"{path}: a model of {blocks} blocks; at most {_MAX_BLOCKS}")
     if counts.get("num_labels", 0) > _MAX_LABELS:
         raise ValueError(f"{path}: {counts['num_labels']} labels; at most {_MAX_LABELS}")
+
+
+def check_fresh(missing: Iterable[tuple[int, ...]], stored: Iterable[Any], source: str) -> None:
+    """Refuse to draw far more numbers than a checkpoint holds. Raises ValueError.
+
+    missing: shapes to draw; stored: what the checkpoint holds; source: for messages
+    """
+    drawn, held = sum(map(math.prod, missing)), sum(math.prod(x.shape) for x in stored)
+    if drawn > 8 * held + _MAX_FRESH:
+        raise ValueError(
+            f"{source}: the configuration asks for {drawn} weights that the checkpoint lacks; it "
+            f"holds {held}, of another model. from_config makes one with random weights"
+        )
 
 
 @contextlib.contextmanager
