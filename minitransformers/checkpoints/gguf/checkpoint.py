@@ -124,7 +124,8 @@ def _config(facts: Facts, architecture: Architecture) -> Fields:
     for key, field in architecture.fields.items():
         if (value := facts(key)) is not None:
             kinds = int if key.endswith(("_count", "_length")) else (int, float)
-            if not isinstance(value, kinds) or value < 0:
+            least = 1e-9 if key == "rope.freq_base" else 0
+            if not (isinstance(value, kinds) and value >= least):  # nor NaN
                 raise ValueError(f"{facts.architecture}.{key} is {value!r}, not such a number")
             config[field] = value
     # the table of tokens may be longer than the vocabulary

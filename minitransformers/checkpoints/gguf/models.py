@@ -63,8 +63,6 @@ class Architecture(NamedTuple):
     complete: Callable[[Facts, Fields], Fields] = lambda facts, fields: {}
 
 
-_ROPE_BY_PAIRS = {"attn_q": layouts.query_halves, "attn_k": layouts.key_halves}
-
 # names
 
 _LLAMA = {
@@ -107,7 +105,7 @@ _GEMMA2 = _LLAMA | {
     "ffn_norm": "pre_feedforward_layernorm",
     "post_ffw_norm": "post_feedforward_layernorm",
 }
-_OLMO2 = _GEMMA2 | _QK_NORMS
+_GEMMA3 = _OLMO2 = _GEMMA2 | _QK_NORMS
 _GPT2 = {
     "token_embd": "transformer.wte",
     "position_embd": "transformer.wpe",
@@ -185,6 +183,12 @@ _T5_STACK = {
     "attn_o": "layer.0.SelfAttention.o",
     "attn_rel_b": "layer.0.SelfAttention.relative_attention_bias",
 }
+_T5_FEED_FORWARD = {
+    "ffn_norm": "layer_norm",
+    "ffn_gate": "DenseReluDense.wi_0",
+    "ffn_up": "DenseReluDense.wi_1",
+    "ffn_down": "DenseReluDense.wo",
+}
 _T5 = {
     "token_embd": "shared",
     "output": "lm_head",
@@ -195,12 +199,13 @@ _T5 = {
     **{f"{side}.{part}": name for side in ("enc", "dec") for part, name in _T5_STACK.items()},
     "dec.cross_attn_norm": "layer.1.layer_norm",
     **{f"dec.cross_attn_{part}": f"layer.1.EncDecAttention.{part}" for part in "qkvo"},
+    **{f"enc.{part}": f"layer.1.{name}" for part, name in _T5_FEED_FORWARD.items()},
+    **{f"dec.{part}": f"layer.2.{name}" for part, name in _T5_FEED_FORWARD.items()},
 }
-for _side, _layer in (("enc", 1), ("dec", 2)):
-    _T5[f"{_side}.ffn_norm"] = f"layer.{_layer}.layer_norm"
-    _T5[f"{_side}.ffn_gate"] = f"layer.{_layer}.DenseReluDense.wi_0"
-    _T5[f"{_side}.ffn_up"] = f"layer.{_layer}.DenseReluDense.wi_1"
-    _T5[f"{_side}.ffn_down"] = f"layer.{_layer}.DenseReluDense.wo"
+_T5_UNGATED = _T5 | {
+    "enc.ffn_up": "layer.1.DenseReluDense.wi",
+    "dec.ffn_up": "layer.2.DenseReluDense.wi",
+}
 
 # fields
 
@@ -222,6 +227,38 @@ _GPT2_FIELDS = {
     "attention.head_count": "n_head",
     "attention.layer_norm_epsilon": "layer_norm_epsilon",
 }
+_BLOOM_FIELDS = {
+    "block_count": "n_layer",
+    "embedding_length": "hidden_size",
+    "attention.head_count": "n_head",
+    "attention.layer_norm_epsilon": "layer_norm_epsilon",
+}
+_FALCON_FIELDS = {
+    "context_length": "max_position_embeddings",
+    "block_count": "num_hidden_layers",
+    "embedding_length": "hidden_size",
+    "attention.head_count": "num_attention_heads",
+    "attention.layer_norm_epsilon": "layer_norm_epsilon",
+    "rope.freq_base": "rope_theta",
+}
+_MPT_FIELDS = {
+    "context_length": "max_seq_len",
+    "block_count": "n_layers",
+    "embedding_length": "d_model",
+    "attention.head_count": "n_heads",
+    "attention.layer_norm_epsilon": "layer_norm_epsilon",
+}
+_T5_FIELDS = {
+    "context_length": "n_positions",
+    "block_count": "num_layers",
+    "embedding_length": "d_model",
+    "feed_forward_length": "d_ff",
+    "attention.head_count": "num_heads",
+    "attention.key_length": "d_kv",
+    "attention.relative_buckets_count": "relative_attention_num_buckets",
+    "attention.layer_norm_rms_epsilon": "layer_norm_epsilon",
+}
+_NEOX_FIELDS = _NORM | {"rope.freq_base": "rotary_emb_base"}
 _GEMMA2_FIELDS = _HEAD_DIM | {
     "attn_logit_softcapping": "attn_logit_softcapping",
     "final_logit_softcapping": "final_logit_softcapping",
@@ -230,7 +267,10 @@ _GEMMA2_FIELDS = _HEAD_DIM | {
 
 
 def _llama(facts: Facts, config: Fields) -> Fields:
-    return {"head_dim": facts("attention.key_length") or facts("rope.dimension_count")}
+    fields = {"head_dim": facts("attention.key_length") or facts("rope.dimension_count")}
+    if "blk.0.attn_q.bias" in facts.tensors:  # a relative of Llama
+        fields["attention_bias"] = True
+    return fields
 
 
 def _mixtral(facts: Facts, config: Fields) -> Fields:
@@ -333,94 +373,39 @@ def _t5(facts: Facts, config: Fields) -> Fields:
     }
 
 
+# changes
+
+_BY_PAIRS = {"attn_q": layouts.query_halves, "attn_k": layouts.key_halves}
+_BY_HEAD = {"attn_qkv": layouts.by_head}
+_BY_GROUP = {"attn_qkv": layouts.by_group}
+_TRANSPOSED = dict.fromkeys(("attn_qkv", "attn_output", "ffn_up", "ffn_down"), layouts.transposed)
 _GEMMA_NORMS = ("output_norm", "attn_norm", "ffn_norm", "post_attention_norm", "post_ffw_norm")
 _SHIFTED = dict.fromkeys((*_GEMMA_NORMS, *_QK_NORMS), layouts.less_one)
-_GPT2_MATRICES = ("attn_qkv", "attn_output", "ffn_up", "ffn_down")
+_PADDED = {"position_embd": layouts.after_padding}
 
-ARCHITECTURES = {
-    "llama": Architecture("llama", "LlamaForCausalLM", _LLAMA, _RMS, _ROPE_BY_PAIRS, _llama),
-    "qwen2": Architecture("qwen2", "Qwen2ForCausalLM", _LLAMA, _RMS),
-    "qwen3": Architecture("qwen3", "Qwen3ForCausalLM", _LLAMA | _QK_NORMS, _HEAD_DIM),
-    "smollm3": Architecture("smollm3", "SmolLM3ForCausalLM", _LLAMA, _RMS, _ROPE_BY_PAIRS),
-    "olmo2": Architecture("olmo2", "Olmo2ForCausalLM", _OLMO2, _RMS),
-    "gemma": Architecture("gemma", "GemmaForCausalLM", _LLAMA, _HEAD_DIM, _SHIFTED),
-    "gemma2": Architecture(
-        "gemma2", "Gemma2ForCausalLM", _GEMMA2, _GEMMA2_FIELDS, _SHIFTED, _gemma
-    ),
-    "gemma3": Architecture(
-        "gemma3_text", "Gemma3ForCausalLM", _GEMMA2 | _QK_NORMS, _GEMMA2_FIELDS, _SHIFTED, _gemma
-    ),
-    "phi2": Architecture("phi", "PhiForCausalLM", _PHI, _NORM | _GROUPS, complete=_phi),
-    "phi3": Architecture("phi3", "Phi3ForCausalLM", _PHI3, _RMS, complete=_phi3),
-    "stablelm": Architecture(
-        "stablelm", "StableLmForCausalLM", _STABLELM, _NORM | _GROUPS, complete=_stablelm
-    ),
-    "gpt2": Architecture(
-        *("gpt2", "GPT2LMHeadModel", _GPT2, _GPT2_FIELDS),
-        changes=dict.fromkeys(_GPT2_MATRICES, layouts.transposed),
-        complete=_gpt2,
-    ),
-    "starcoder": Architecture(
-        "gpt_bigcode", "GPTBigCodeForCausalLM", _GPT2, _GPT2_FIELDS, complete=_starcoder
-    ),
-    "gptneox": Architecture(
-        *("gpt_neox", "GPTNeoXForCausalLM", _GPT_NEOX),
-        _NORM | {"rope.freq_base": "rotary_emb_base"},
-        {"attn_qkv": layouts.by_head},
-        _gpt_neox,
-    ),
-    "bloom": Architecture(
-        *("bloom", "BloomForCausalLM", _BLOOM),
-        {
-            "block_count": "n_layer",
-            "embedding_length": "hidden_size",
-            "attention.head_count": "n_head",
-            "attention.layer_norm_epsilon": "layer_norm_epsilon",
-        },
-        {"attn_qkv": layouts.by_head},
-    ),
-    "falcon": Architecture(
-        *("falcon", "FalconForCausalLM", _BLOOM),
-        {
-            "context_length": "max_position_embeddings",
-            "block_count": "num_hidden_layers",
-            "embedding_length": "hidden_size",
-            "attention.head_count": "num_attention_heads",
-            "attention.layer_norm_epsilon": "layer_norm_epsilon",
-            "rope.freq_base": "rope_theta",
-        },
-        {"attn_qkv": layouts.by_group},
-        _falcon,
-    ),
-    "mpt": Architecture(
-        *("mpt", "MptForCausalLM", _MPT),
-        {
-            "context_length": "max_seq_len",
-            "block_count": "n_layers",
-            "embedding_length": "d_model",
-            "attention.head_count": "n_heads",
-            "attention.layer_norm_epsilon": "layer_norm_epsilon",
-        },
-        complete=_mpt,
-    ),
-    "bert": Architecture(
-        *("bert", "BertModel", _BERT, _NORM), {"position_embd": layouts.after_padding}, _bert
-    ),
-    "t5": Architecture(
-        *("t5", "T5ForConditionalGeneration", _T5),
-        {
-            "context_length": "n_positions",
-            "block_count": "num_layers",
-            "embedding_length": "d_model",
-            "feed_forward_length": "d_ff",
-            "attention.head_count": "num_heads",
-            "attention.key_length": "d_kv",
-            "attention.relative_buckets_count": "relative_attention_num_buckets",
-            "attention.layer_norm_rms_epsilon": "layer_norm_epsilon",
-        },
-        complete=_t5,
-    ),
+# GGUF's name of an architecture -> what it means.
+_TABLE: dict[str, tuple] = {
+    "llama": ("llama", "LlamaForCausalLM", _LLAMA, _RMS, _BY_PAIRS, _llama),
+    "qwen2": ("qwen2", "Qwen2ForCausalLM", _LLAMA, _RMS),
+    "qwen3": ("qwen3", "Qwen3ForCausalLM", _LLAMA | _QK_NORMS, _HEAD_DIM),
+    "smollm3": ("smollm3", "SmolLM3ForCausalLM", _LLAMA, _RMS, _BY_PAIRS),
+    "olmo2": ("olmo2", "Olmo2ForCausalLM", _OLMO2, _RMS),
+    "gemma": ("gemma", "GemmaForCausalLM", _LLAMA, _HEAD_DIM, _SHIFTED),
+    "gemma2": ("gemma2", "Gemma2ForCausalLM", _GEMMA2, _GEMMA2_FIELDS, _SHIFTED, _gemma),
+    "gemma3": ("gemma3_text", "Gemma3ForCausalLM", _GEMMA3, _GEMMA2_FIELDS, _SHIFTED, _gemma),
+    "phi2": ("phi", "PhiForCausalLM", _PHI, _NORM | _GROUPS, {}, _phi),
+    "phi3": ("phi3", "Phi3ForCausalLM", _PHI3, _RMS, {}, _phi3),
+    "stablelm": ("stablelm", "StableLmForCausalLM", _STABLELM, _NORM | _GROUPS, {}, _stablelm),
+    "gpt2": ("gpt2", "GPT2LMHeadModel", _GPT2, _GPT2_FIELDS, _TRANSPOSED, _gpt2),
+    "starcoder": ("gpt_bigcode", "GPTBigCodeForCausalLM", _GPT2, _GPT2_FIELDS, {}, _starcoder),
+    "gptneox": ("gpt_neox", "GPTNeoXForCausalLM", _GPT_NEOX, _NEOX_FIELDS, _BY_HEAD, _gpt_neox),
+    "bloom": ("bloom", "BloomForCausalLM", _BLOOM, _BLOOM_FIELDS, _BY_HEAD),
+    "falcon": ("falcon", "FalconForCausalLM", _BLOOM, _FALCON_FIELDS, _BY_GROUP, _falcon),
+    "mpt": ("mpt", "MptForCausalLM", _MPT, _MPT_FIELDS, {}, _mpt),
+    "bert": ("bert", "BertModel", _BERT, _NORM, _PADDED, _bert),
+    "t5": ("t5", "T5ForConditionalGeneration", _T5, _T5_FIELDS, {}, _t5),
 }
+ARCHITECTURES = {name: Architecture(*row) for name, row in _TABLE.items()}
 
 
 def architecture_of(facts: Facts) -> Architecture:
@@ -432,8 +417,7 @@ def architecture_of(facts: Facts) -> Architecture:
     if facts.architecture == "falcon" and "blk.0.attn_norm_2.weight" in facts.tensors:
         return found._replace(names=_FALCON40B)
     if facts.architecture == "t5" and "enc.blk.0.ffn_gate.weight" not in facts.tensors:
-        up = {f"{s}.ffn_up": f"layer.{n}.DenseReluDense.wi" for s, n in (("enc", 1), ("dec", 2))}
-        return found._replace(names=_T5 | up)
+        return found._replace(names=_T5_UNGATED)
     if facts.architecture == "llama" and facts("expert_count"):
         return found._replace(
             model_type="mixtral", model="MixtralForCausalLM", names=_MIXTRAL, complete=_mixtral
