@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from . import families as f
 from .convert import bpe, unigram, wordpiece
+from .infilling import CodeLlamaFamily
 from .tokenizer import PreTrainedTokenizerFast
 
 IDS, TYPES, MASK = "input_ids", "token_type_ids", "attention_mask"
@@ -234,7 +235,7 @@ CLASSES: dict[str, Spec] = {
             "fill_token": "<FILL_ME>",
         },
         _MODEL,
-        base=f.CodeLlamaFamily,
+        base=CodeLlamaFamily,
         mask=None,
         padding_side="left",
     ),

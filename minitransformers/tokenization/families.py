@@ -244,17 +244,6 @@ class XglmFamily(TemplateTokenizer):
         options["additional_special_tokens"] = given + [word for word in words if word not in given]
 
 
-class CodeLlamaFamily(BosEosFamily):
-    """Code Llama: the infilling markers are special."""
-
-    @classmethod
-    def _prepare(cls, options: dict[str, Any]) -> None:
-        given = list(options.get("additional_special_tokens") or [])
-        markers = [options[f"{role}_token"] for role in ("prefix", "middle", "suffix", "eot")]
-        new = [token for token in markers if token is not None and token not in given]
-        options["additional_special_tokens"] = given + new
-
-
 class T5Family(TemplateTokenizer):
     """T5: the sentinels <extra_id_0> ... stand at the end of the vocabulary."""
 
