@@ -37,7 +37,8 @@ CASES: dict[str, tuple[str, list, dict[str, Any], dict[str, Any]]] = {
     "no mode named": ("bert", [("Pooling", {})], {}, {}),
     "dense": ("bert", [MEAN, dense(12, 5), ("Normalize", None)], {}, {}),
     "dense after normalize": ("bert", [
-        MEAN, ("Normalize", None), dense(12, 7, "linear.Identity", False), dense(7, 4, "activation.GELU"),
+        MEAN, ("Normalize", None), dense(12, 7, "linear.Identity", False),
+        dense(7, 4, "activation.GELU"),
     ], {}, {}),
     "norm and dropout": ("bert", [
         MEAN, ("LayerNorm", {"dimension": 12}), ("Dropout", {"dropout": 0.2})], {}, {}),
@@ -47,7 +48,8 @@ CASES: dict[str, tuple[str, list, dict[str, Any], dict[str, Any]]] = {
         MEAN], {"transformer": {"output_hidden_states": True}}, {}),
     "short": ("bert", [MEAN], {"limits": {"max_seq_length": 5, "do_lower_case": True}}, {}),
     "prompts": ("bert", [MEAN], {"extra": {
-        "prompts": PROMPTS, "default_prompt_name": "query", "similarity_fn_name": "euclidean"}}, {}),
+        "prompts": PROMPTS, "default_prompt_name": "query", "similarity_fn_name": "euclidean",
+    }}, {}),
     "without the prompt": ("bert", [
         ("Pooling", {f"pooling_mode_{m}": m != "max_tokens" for m in POOLING}
                     | {"include_prompt": False}),
@@ -65,7 +67,7 @@ CASES: dict[str, tuple[str, list, dict[str, Any], dict[str, Any]]] = {
 
 def write(case: str, base: str, place: Path) -> str:
     """Write a case's folder. base: of its checkpoint -> the folder"""
-    checkpoint, steps, more, _ = CASES[case]
+    _, steps, more, _ = CASES[case]
     inside = more.get("inside", "")
     shutil.copytree(base, place / inside)
     if more.get("plain"):

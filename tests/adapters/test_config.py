@@ -1,4 +1,4 @@
-"""What adapter_config.json may say: expressions of strangers, wrong values, other people's paths."""
+"""What adapter_config.json may say: strangers' expressions, wrong values, other people's paths."""
 
 from __future__ import annotations
 
