@@ -347,6 +347,8 @@ def _spellings(repo: str) -> list[str]:
 
 
 def _check_id(repo: str) -> None:
+    if repo.endswith(".gguf") and os.path.isfile(repo):
+        raise HubError(f"{repo!r} is a file: name its folder, and the file with gguf_file=")
     part = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
     if not re.fullmatch(rf"{part}(?:/{part})?", repo, re.ASCII) or re.search(
         r"\.\.|--|.{97}", repo

@@ -109,7 +109,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_by_path_and_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_by_path_and_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch, hub: Any) -> None:
     path = folder / "model.gguf"
     monkeypatch.chdir(folder)
     for name, keyword in ((path, {}), ("model.gguf", {}), (folder, {"gguf_file": "model.gguf"})):
@@ -125,6 +125,8 @@ def test_by_path_and_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert AutoConfig.from_pretrained(path, rope_theta=5.0).rope_theta == 5.0
     model = AutoModelForCausalLM.from_pretrained(path, hidden_act="relu")
     assert model.config.hidden_act == "relu"
+    pipeline("text-generation", model="model.gguf")
+    assert not hub.requests  # "model.gguf" might be the id of a repository as well
 
 
 def test_pipelines(folder: Path) -> None:
