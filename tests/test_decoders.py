@@ -12,11 +12,15 @@ from minitransformers import (
     LlamaConfig,
     LlamaForCausalLM,
     MistralForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
     MptConfig,
     OPTForCausalLM,
+    set_seed,
 )
 from minitransformers.models import alibi
 from minitransformers.models.rope import Rope
+from minitransformers.training.grad import value_and_grad
 
 
 def llama(**fields) -> LlamaConfig:
@@ -103,3 +107,13 @@ def test_untied_head_is_a_weight_of_its_own(tmp_path) -> None:
     model = LlamaForCausalLM.from_config(llama())
     assert model.lm_head.weight is not model.model.embed_tokens.weight
     assert LlamaForCausalLM.from_config(llama(tie_word_embeddings=True)).ties()
+
+
+def test_router_jitter_in_training_is_the_references() -> None:
+    config = MixtralConfig(**CONFIGS["mixtral"] | {"router_jitter_noise": 0.3})
+    model, ids = fill(MixtralForCausalLM(config)), np.arange(12).reshape(2, 6) + 3
+    still = float(model(ids, labels=ids).loss)
+    set_seed(5)
+    loss, _ = value_and_grad(model.train())(ids, labels=ids)
+    assert float(loss) == pytest.approx(5.0963583, rel=1e-6)  # transformers 4.46.3, seed 5
+    assert still != pytest.approx(5.0963583, rel=1e-3)

@@ -10,6 +10,7 @@ from ..core import ops
 from ..core.layers import Linear
 from ..core.module import Module
 from ..core.primitive import value_of
+from ..core.random import default_generator
 from ..core.state import State
 from . import llama
 from .config import PretrainedConfig
@@ -93,10 +94,13 @@ class MixtureOfExperts(Module):
     def __init__(self, config: MixtralConfig):
         self.gate = Linear(config.hidden_size, config.num_local_experts, bias=False)
         self.experts = [Expert(config) for _ in range(config.num_local_experts)]
-        self.chosen = config.num_experts_per_tok
+        self.chosen, self.noise = config.num_experts_per_tok, config.router_jitter_noise
 
     def __call__(self, x: Any, state: State) -> Any:
         shape = x.shape
+        if self.training and self.noise > 0:
+            jitter = default_generator.uniform(shape, 1.0 - self.noise, 1.0 + self.noise)
+            x = x * jitter.astype(value_of(x).dtype, copy=False)
         x = ops.reshape(x, shape=(-1, shape[-1]))
         logits = self.gate(x)
         state.router_logits.append(logits)
