@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..blocks import over_blocks
 from ..primitive import primitive
 
 IGNORED = -100  # the label of positions that have none
@@ -27,24 +28,39 @@ def cross_entropy(logits, *, labels, ignore_index=IGNORED, smoothing=0.0):
             f"{ignore_index} marks a position to ignore"
         )
     rows = logits if counted.size == len(labels) else logits[counted]
-    shifted = rows - rows.max(-1, keepdims=True)
-    picked = shifted[np.arange(len(chosen)), chosen]
-    if smoothing:
-        picked = (1.0 - smoothing) * picked + smoothing * shifted.mean(-1)
-    log_sum = np.log(np.exp(shifted, out=shifted).sum(-1))
+    log_sum, picked = np.empty((2, len(chosen)), rows.dtype)
+
+    def reduce(start: int, stop: int) -> None:
+        shifted = rows[start:stop] - np.maximum.reduce(rows[start:stop], axis=-1, keepdims=True)
+        picked[start:stop] = shifted[np.arange(stop - start), chosen[start:stop]]
+        if smoothing:
+            picked[start:stop] *= 1.0 - smoothing
+            picked[start:stop] += smoothing * shifted.mean(-1)
+        np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=-1), out=log_sum[start:stop])
+
+    over_blocks(reduce, len(chosen), classes)
     loss = (log_sum - picked).sum() / rows.dtype.type(chosen.size or np.nan)
-    return np.asarray(loss, logits.dtype), (logits, counted, chosen, smoothing)
+    return np.asarray(loss, logits.dtype), (logits, rows, counted, chosen, smoothing)
 
 
 @cross_entropy.defvjp
 def _(saved, g):
-    logits, counted, chosen, smoothing = saved
-    rows = logits[counted]
-    p = np.exp(rows - rows.max(-1, keepdims=True))
-    p /= p.sum(-1, keepdims=True)
-    p[np.arange(len(chosen)), chosen] -= 1.0 - smoothing
-    p -= smoothing / p.shape[-1]
-    p *= g / max(chosen.size, 1)
+    logits, rows, counted, chosen, smoothing = saved
+    p = np.empty_like(rows)
+    factor = float(g) / max(chosen.size, 1)
+
+    def derive(start: int, stop: int) -> None:
+        x, y = rows[start:stop], p[start:stop]
+        np.subtract(x, np.maximum.reduce(x, axis=-1, keepdims=True), out=y)
+        np.exp(y, out=y)
+        y *= factor / np.add.reduce(y, axis=-1, keepdims=True)
+        y[np.arange(stop - start), chosen[start:stop]] -= factor * (1.0 - smoothing)
+        if smoothing:
+            y -= factor * smoothing / x.shape[-1]
+
+    over_blocks(derive, len(chosen), logits.shape[-1])
+    if rows is logits:
+        return (p,)
     out = np.zeros_like(logits)
     out[counted] = p
     return (out,)
