@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-WORDS = "the cat sat on mat a dog ran far away un ##believ ##able ##s long ##er run ##ning".split()
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+WORDS = "the cat sat on mat a dog ran far away un ##believ ##able ##s long ##er run ##ning"
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.split()]
 
 
 def write_vocabulary(folder: Path) -> str:
@@ -50,7 +50,8 @@ CASES: dict[str, tuple[str, dict, list]] = {
         {"label": 0, "a": [3, 4], "b": 1.5, "text": "y", "none": None}]),
     "default floats": ("DefaultDataCollator", {}, [{"label": 1.5, "a": True},
                                                    {"label": 0.0, "a": False}]),
-    "default label_ids": ("DefaultDataCollator", {}, [{"label_ids": [1, 0]}, {"label_ids": [0, 0]}]),
+    "default label_ids": ("DefaultDataCollator", {},
+                          [{"label_ids": [1, 0]}, {"label_ids": [0, 0]}]),
     "default label_ids floats": ("DefaultDataCollator", {}, [
         {"label_ids": [1.0, 0.0], "labels2": 3}, {"label_ids": [0.0, 0.0], "labels2": 4}]),
     "padding": ("DataCollatorWithPadding", {}, [row | {"label": 1} for row in PLAIN]),

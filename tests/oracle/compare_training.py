@@ -21,13 +21,11 @@ import transformers
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent), str(TESTS / "golden")]
 from tiny import fill, fill_reference
-from training_cases import SEED, STEPS, dropping, heads
+from training_cases import OPTIMISER, SEED, dropping, heads, losses
 
 import minitransformers
 from minitransformers.training.grad import value_and_grad
 from minitransformers.training.optim import AdamW
-
-OURS = {"lr": 1e-3, "weight_decay": 0.01}
 
 
 def theirs(name: str, fields: dict, **more: Any) -> Any:
@@ -70,32 +68,16 @@ def compare_gradients(name: str, fields: dict, inputs: dict) -> tuple[float, str
 
 def losses_of_reference(name: str, fields: dict, inputs: dict) -> list[float]:
     model = theirs(name, fields).train()
-    optimiser = torch.optim.AdamW(model.parameters(), **OURS)
+    optimiser = torch.optim.AdamW(model.parameters(), **OPTIMISER)
     torch.manual_seed(SEED)
-    losses = []
-    for _ in range(STEPS):
-        loss = model(**tensors(inputs)).loss
-        loss.backward()
-        optimiser.step()
-        optimiser.zero_grad()
-        losses.append(float(loss))
-    return losses
+    return losses(model, optimiser, tensors(inputs))
 
 
-def losses_of_ours(name: str, fields: dict, inputs: dict, **how: Any) -> list[float]:
+def losses_of_ours(name: str, fields: dict, inputs: dict) -> list[float]:
     model = ours(name, fields).train()
-    if how.get("checkpointing"):
-        model.gradient_checkpointing_enable()
-    optimiser = AdamW(model.parameters(), **OURS)
+    optimiser = AdamW(model.parameters(), **OPTIMISER)
     minitransformers.set_seed(SEED)
-    losses = []
-    for _ in range(STEPS):
-        loss = model(**inputs).loss
-        loss.backward()
-        optimiser.step()
-        optimiser.zero_grad()
-        losses.append(loss.item())
-    return losses
+    return losses(model, optimiser, inputs)
 
 
 def main(parts: list[str]) -> None:
