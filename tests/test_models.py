@@ -39,4 +39,4 @@ def test_answers_are_the_references(module: str, case: str) -> None:
         got = padded_rows(np.asarray(value), inputs)
         assert got.dtype == np.float32 or (field.endswith("_index") and got.dtype == np.int64)
         scale = max(1.0, np.abs(expected).max())
-        np.testing.assert_allclose(got, expected, atol=2e-6 * scale, rtol=1e-5, err_msg=field)
+        np.testing.assert_allclose(got, expected, atol=5e-6 * scale, rtol=1e-5, err_msg=field)
