@@ -16,6 +16,7 @@ from . import families as f
 from .convert import bpe, unigram, wordpiece
 from .infilling import CodeLlamaFamily
 from .tokenizer import PreTrainedTokenizerFast
+from .whisper import WhisperFamily
 
 IDS, TYPES, MASK = "input_ids", "token_type_ids", "attention_mask"
 
@@ -460,7 +461,13 @@ CLASSES: dict[str, Spec] = {
     ),
     "SqueezeBert": _PLAIN_BERT,
     "T5": _spm(unigram.T5, _T5, base=f.T5Family, mask=None),
-    "Whisper": Spec(f.PrefixSpaceFamily, _VOCAB_MERGES, [IDS, MASK], _GPT2, bpe.byte_level),
+    "Whisper": Spec(
+        WhisperFamily,
+        _VOCAB_MERGES,
+        [IDS, MASK],
+        {**_GPT2, "language": None, "task": None, "predict_timestamps": False},
+        bpe.byte_level,
+    ),
     "XGLM": _spm(
         unigram.XGLM,
         {k: v for k, v in _FAIRSEQ.items() if k != "mask_token"},
