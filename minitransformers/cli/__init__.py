@@ -2,64 +2,85 @@
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-# Files of this package, in the order of --help. Each has HELP, add_arguments(parser), run(options).
-COMMANDS = ("generate", "classify", "info", "convert")
-EXAMPLES = """examples:
-  minitransformers generate "To be, or not" --max-new-tokens 40 --sample --seed 1
-  minitransformers classify "What a lovely day!" --model org/name
-  echo "First line" | minitransformers classify --json
-  minitransformers info ./my-model
-  minitransformers convert model.Q4_K_M.gguf ./my-model --dtype bfloat16
-"""
-_ERRORS = (OSError, ValueError, KeyError, RuntimeError, TypeError, ImportError)
+from .common import Parser, UsageError, in_one_line
+
+# Files of this package, in the order of --help. Each has HELP, EXAMPLES, add_arguments(parser) and
+# run(options), which raises an error or leaves with success.
+COMMANDS = (
+    *("generate", "chat", "classify", "embed"),
+    *("info", "convert", "bench", "port", "cache", "completion"),
+)
+_SUCCESS, _FAILURE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command. -> 0 on success, 1 if it failed, 2 for wrong usage"""
-    options = _parser().parse_args(argv)
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    """Run a command. -> 0 on success, 1 if it failed, 2 for wrong usage, 130 if interrupted"""
+    _speak_utf8()
+    debug = False
     try:
-        if options.threads:
+        options = build_parser().parse_args(argv)
+        debug = options.debug
+        logging.basicConfig(format="%(message)s", stream=sys.stderr)
+        if getattr(options, "threads", None):
             from ..core.threads import set_num_threads
 
             set_num_threads(options.threads)
         options.command(options)
-    except _ERRORS as error:
-        if options.debug:
-            raise
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        print(f"minitransformers: {message}", file=sys.stderr)
-        return 1
+        sys.stdout.flush()
+    except SystemExit as leaving:  # of argparse: --help, --version or wrong usage
+        return leaving.code if isinstance(leaving.code, int) else _FAILURE
     except KeyboardInterrupt:
-        return 130
-    return 0
+        return _INTERRUPTED
+    except BrokenPipeError:  # who reads has seen enough
+        with contextlib.suppress(OSError, ValueError):  # stdout need not be a file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILURE
+    except Exception as error:
+        if debug:
+            raise
+        print(f"minitransformers: {in_one_line(error)}", file=sys.stderr)
+        return _USAGE if isinstance(error, UsageError) else _FAILURE
+    return _SUCCESS
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """The parser of the whole command line."""
     from .. import __version__
 
-    parser = argparse.ArgumentParser(
+    modules = {name: import_module(f".{name}", __name__) for name in COMMANDS}
+    parser = Parser(
         prog="minitransformers",
         description="Transformers in pure NumPy: run Hub models without torch.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=[module.EXAMPLES[0] for module in modules.values()],
     )
     parser.add_argument("--version", action="version", version=__version__)
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="print JSON, one value a line")
-    common.add_argument("--revision", help="branch, tag or commit of a Hub repo")
-    common.add_argument("--threads", type=int, help="threads that compute (default: the CPU quota)")
     common.add_argument("--debug", action="store_true", help="show where an error came from")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        module = import_module(f".{name}", __name__)
-        command = commands.add_parser(name, parents=[common], help=module.HELP)
+    for name, module in modules.items():
+        command = commands.add_parser(
+            name,
+            parents=[common],
+            help=module.HELP,
+            description=f"{module.HELP[0].upper()}{module.HELP[1:]}.",
+            examples=module.EXAMPLES,
+        )
         module.add_arguments(command)
         command.set_defaults(command=module.run)
     return parser
+
+
+def _speak_utf8() -> None:
+    """Read and write UTF-8 also where the terminal's code page or the locale says otherwise."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        encoding = str(getattr(stream, "encoding", None) or "").lower().replace("_", "-")
+        if encoding != "utf-8" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8")

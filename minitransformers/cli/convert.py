@@ -7,33 +7,37 @@ base.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from typing import Any
 
+from . import common
+
 HELP = "write a checkpoint of any format as safetensors, in another precision if asked"
+EXAMPLES = (
+    "minitransformers convert model.Q4_K_M.gguf ./my-model --dtype bfloat16",
+    "minitransformers convert org/old-model ./my-model --quantize 8bit",
+    "minitransformers convert ./lora-adapter ./merged-model",
+)
 _HEADS = ("causal-lm", "seq2seq-lm", "masked-lm", "base")  # where a file names no class
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="folder, Hub id, .gguf file or LoRA adapter")
     parser.add_argument("target", help="folder to write, made if needed")
-    parser.add_argument("--gguf-file", metavar="NAME", help="the GGUF file in the source to read")
+    common.add_model_options(parser)
     parser.add_argument(
         *("--dtype",),
         choices=("float32", "float16", "bfloat16"),
         help="of the weights (default: as stored)",
     )
-    parser.add_argument("--quantize", choices=("8bit", "4bit"), help="of the matrices")
     parser.add_argument("--max-shard-size", default="5GB", help="of a file (default: 5GB)")
 
 
 def run(options: argparse.Namespace) -> None:
     if os.path.isfile(options.target):
         raise ValueError(f"{options.target} is a file: name a folder to write")
-    how: dict[str, Any] = {"gguf_file": options.gguf_file, "revision": options.revision}
-    how = {name: value for name, value in how.items() if value}
+    how = common.where(options)
     model, left_out = _load(options, how)
     weights = {n: x for n, x in model.state_dict().items() if n not in left_out}
     model.save_pretrained(options.target, state_dict=weights, max_shard_size=options.max_shard_size)
@@ -49,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
         "notes": notes,
     }
     if options.json:
-        print(json.dumps(facts))
+        common.print_json(facts)
         return
     for note in notes:
         print(f"minitransformers: {note}", file=sys.stderr)
@@ -62,22 +66,22 @@ def _load(options: argparse.Namespace, how: dict[str, Any]) -> tuple[Any, list[s
     from .. import PeftModel
     from ..adapters.base_model import base_of
 
-    precision: dict[str, Any] = {f"load_in_{options.quantize}": True} if options.quantize else {}
+    precision = common.precision(options)
     if options.dtype:
         precision["torch_dtype"] = options.dtype
     where = {"revision": options.revision} if options.revision else {}
     base = None if options.gguf_file else base_of(options.source, where)
     if base is not None:
-        chosen = _class_of(base.name, base.where)
+        chosen = class_of(base.name, base.where)
         model = chosen.from_pretrained(base.name, **base.where, **precision)
         return PeftModel.from_pretrained(model, options.source, **where).merge_and_unload(), []
-    model, report = _class_of(options.source, how).from_pretrained(
+    model, report = class_of(options.source, how).from_pretrained(
         options.source, output_loading_info=True, **how, **precision
     )
     return model, sorted(report["missing_keys"])
 
 
-def _class_of(source: str, how: dict[str, Any]) -> Any:
+def class_of(source: str, how: dict[str, Any]) -> Any:
     """The class that the source names, or else the one of its architecture that has most in it."""
     from ..models import auto
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
+import os
 from typing import Any
 
-HELP = "what is in a checkpoint"
+from . import common
+
+HELP = "what is in a checkpoint: architecture, parameters, precision, memory, files"
+EXAMPLES = (
+    "minitransformers info ./my-model",
+    "minitransformers info model.Q4_K_M.gguf --tensors",
+    "minitransformers info openai-community/gpt2 --json",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="folder, Hub id or .gguf file")
+    parser.add_argument("--tensors", action="store_true", help="list each tensor's shape and type")
+    parser.add_argument("--revision", help="branch, tag or commit of a Hub repo")
     parser.add_argument("--gguf-file", metavar="NAME", help="the GGUF file there to look into")
 
 
@@ -35,15 +44,52 @@ def run(options: argparse.Namespace) -> None:
         "dtypes": sorted({stored(t).dtype for t in distinct}),
         "file_bytes": sum(stored(t).data.nbytes for t in distinct),
         "float32_bytes": sum(4 * math.prod(t.shape) for t in distinct),
+        "cache_bytes_per_token": _cache_bytes(config),
+        "files": _files(repo, gguf_file, where),
     }
+    listing = [
+        {"name": name, "shape": list(t.shape), "dtype": stored(t).dtype}
+        for name, t in sorted(tensors.items())
+        if options.tensors
+    ]
     if options.json:
-        print(json.dumps(facts))
+        common.print_json(facts | ({"list": listing} if options.tensors else {}))
         return
-    for name, value in facts.items():
-        text = ", ".join(value) if isinstance(value, list) else value
-        print(f"{name:14} {text:,}" if isinstance(value, int) else f"{name:14} {text}")
+    facts["files"] = [f"{name} ({common.readable(n)})" for name, n in facts["files"].items()]
+    common.print_facts({name: value for name, value in facts.items() if value is not None})
+    for tensor in listing:
+        shape = " x ".join(map(str, tensor["shape"])) or "scalar"
+        print(f"{tensor['name']}  {shape}  {tensor['dtype']}")
 
 
 def stored(tensor: Any) -> Any:
     """The tensor as its file has it, before a change of its layout."""
     return getattr(tensor, "source", tensor)
+
+
+def _cache_bytes(config: Any) -> int | None:
+    """What keys and values of one more token take in a decoder's cache; None of other models."""
+    from ..models.auto import MODELS
+
+    if not {"causal-lm", "seq2seq-lm"} & MODELS.get(config.model_type, {}).keys():
+        return None
+    heads, layers, hidden = (
+        getattr(config, name, None)
+        for name in ("num_attention_heads", "num_hidden_layers", "hidden_size")
+    )
+    if not (heads and layers and hidden):
+        return None
+    head_dim = getattr(config, "head_dim", None) or hidden // heads
+    kv_heads = getattr(config, "num_key_value_heads", None) or heads
+    return 2 * 4 * layers * kv_heads * head_dim
+
+
+def _files(repo: str, gguf_file: str | None, where: dict[str, Any]) -> dict[str, int]:
+    """{file that is here: its bytes}, of a folder, the cache or a single file"""
+    from .. import hub
+    from ..checkpoints import gguf_parts
+
+    resolver = hub.resolve(repo, **where)
+    names = gguf_parts(gguf_file) if gguf_file else hub.list_cached(repo, **where)
+    paths = {name: resolver(name, required=False) for name in names}
+    return {name: os.path.getsize(path) for name, path in paths.items() if path}

@@ -1,0 +1,114 @@
+"""Where the names of transformers, peft and sentence-transformers are in this package."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import inspect
+import re
+import types
+from dataclasses import dataclass
+from typing import Any
+
+from .torch_names import TORCH
+
+PACKAGE = "minitransformers"
+ROOTS = ("transformers", "peft", "sentence_transformers")  # what this package stands in for
+
+# Modules that exist there too; others of ours are not what they are called there.
+_MODULES = ("adapters", "generation", "logging", "models", "optimization", "pipelines")
+_ELSEWHERE = (
+    (r"TF[A-Z]|Flax[A-Z]", "there is no TensorFlow and no JAX here"),
+    (r"is_\w+_available$", "take the branch that needs nothing installed"),
+    (
+        r"\w*(Image|Vision|Video|Audio|Speech|Processor|FeatureExtractor|Whisper|Wav2Vec|CLIP)",
+        "pictures, sound and video are not covered",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a name.
+
+    status: "same" under the same path, "moved" to `target`, "instead" for something else to write
+        in its place, "missing"
+    target: the dotted path here, "" if it is missing
+    advice: what to write, or why there is nothing
+    """
+
+    status: str
+    target: str = ""
+    advice: str = ""
+
+
+@functools.cache
+def judge(path: str) -> Verdict:
+    """What a dotted path such as "transformers.models.bert.BertModel" is here."""
+    root, _, rest = path.partition(".")
+    if root == "torch":
+        return _of_torch(path)
+    parts = rest.split(".") if rest else []
+    if root not in ROOTS:
+        return Verdict("missing", "", f"{root} is another library")
+    for target in _candidates(parts):
+        if find(target) is not None:
+            same = target.split(".")[1:] == parts
+            return Verdict("same" if same else "moved", target, "" if same else target)
+    name = next((p for p in parts if p[:1].isupper()), parts[-1])
+    bare = re.sub(r"^(TF|Flax)(?=[A-Z])", "", name)
+    if bare != name and find(f"{PACKAGE}.{bare}") is not None:
+        return Verdict("instead", f"{PACKAGE}.{bare}", f"{bare}, which takes and gives arrays")
+    reasons = (text for pattern, text in _ELSEWHERE if re.match(pattern, name))
+    return Verdict("missing", "", next(reasons, "there is nothing like it here"))
+
+
+def find(path: str) -> Any:
+    """The object of a dotted path in this package, None if there is none."""
+    found: Any = importlib.import_module(PACKAGE)
+    for depth, name in enumerate(path.split(".")[1:]):
+        if isinstance(found, types.ModuleType):
+            found = _in_module(found, name, depth)
+        else:
+            found = inspect.getattr_static(found, name, None)
+        if found is None:
+            return None
+    return found
+
+
+def _in_module(module: types.ModuleType, name: str, depth: int) -> Any:
+    try:
+        value = getattr(module, name)
+    except AttributeError:
+        value = None
+    if isinstance(value, types.ModuleType) or value is None:
+        inside = f"{module.__name__}.{name}"
+        known = name in _MODULES if depth == 0 else hasattr(module, "__path__")
+        if not known or name.startswith("_") or importlib.util.find_spec(inside) is None:
+            return None
+        return importlib.import_module(inside)
+    return value
+
+
+def _candidates(parts: list[str]) -> list[str]:
+    """Paths here at which a name may be: its own, the package's, its module's without the file.
+
+    ["models", "bert", "modeling_bert", "BertModel"] -> also "BertModel", "models.bert.BertModel"
+    """
+    first = next((i for i, p in enumerate(parts) if p[:1].isupper()), len(parts) - 1)
+    modules, name = parts[:first], parts[first:]
+    paths = [modules, *([] if len(parts) == 1 else [[]])]
+    paths += [modules[:n] for n in range(len(modules) - 1, 0, -1)]
+    return [".".join([PACKAGE, *path, *name]) for path in paths]
+
+
+def _of_torch(path: str) -> Verdict:
+    parts = path.split(".")
+    for n in range(len(parts), 0, -1):  # torch.nn.Linear.x: what is known of torch.nn
+        if (known := ".".join(parts[:n])) in TORCH and (n > 1 or len(parts) == 1):
+            target, advice = TORCH[known]
+            if not target and not advice:
+                return Verdict("same")
+            return Verdict("instead", target, advice or target)
+    return Verdict("missing", "", "torch is not here; NumPy may have it under another name")
