@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -71,15 +70,28 @@ def _config_path(name: str | os.PathLike, where: dict[str, Any]) -> str | None:
         return None  # what is wrong is told when config.json is looked for
 
 
-@contextlib.contextmanager
-def loading_base(name: str | os.PathLike, where: dict[str, Any]) -> Iterator[None]:
-    """Inside, the base model of an adapter is loaded, even where an adapter lies beside it."""
-    weights = state.load_peft_weights(name, **where)
+def load_base(
+    load: Callable[..., Any],
+    found: Adapted,
+    adapter: str | os.PathLike,
+    where: dict,
+    **keywords: Any,
+) -> Any:
+    """Load an adapter's base model by `load`, with a vocabulary as large as the adapter's.
+
+    adapter, where: the adapter's own files, whose weights the base model need not have
+    """
+    weights = state.load_peft_weights(adapter, **where)
     token = _provided.set(frozenset(key.removeprefix(state.PREFIX) for key in weights))
     try:
-        yield
+        loaded = load(found.name, **found.where, **keywords)
     finally:
         _provided.reset(token)
+    model = loaded[0] if isinstance(loaded, tuple) else loaded
+    rows = state.vocabulary_of(model, weights)
+    if rows not in (None, model.get_input_embeddings().weight.shape[0]):
+        model.resize_token_embeddings(rows)
+    return loaded
 
 
 def provided_by_adapter() -> frozenset[str]:
@@ -100,8 +112,8 @@ def through_adapter(
     found = None if rest.get("gguf_file") else base_of(name, where)
     if found is None:
         return None
-    with loading_base(name, where):
-        loaded = load(found.name, *args, **found.where, **rest)
+    bound = lambda base, **keywords: load(base, *args, **keywords)
+    loaded = load_base(bound, found, name, where, **rest)
     model = loaded[0] if isinstance(loaded, tuple) else loaded
     model.load_adapter(name, adapter_kwargs=where)
     return loaded

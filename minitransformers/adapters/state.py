@@ -221,6 +221,20 @@ def _take_out(model: Any, name: str, config: LoraConfig, known: Mapping[str, Any
             initial.initialise(module, name, config.init_lora_weights)
 
 
+def vocabulary_of(model: Any, weights: Mapping[str, Any]) -> int | None:
+    """The rows of the table of tokens that comes with an adapter; None if none does.
+
+    weights: what has a `.shape`, by the names of PEFT's files
+    """
+    table = model.get_input_embeddings()
+    for name, module in model.named_modules():
+        if module is table:
+            for key in (f"{PREFIX}{name}.weight", f"{PREFIX}{name}.base_layer.weight"):
+                if key in weights:
+                    return weights[key].shape[0]
+    return None
+
+
 def load_peft_weights(model_id: str | os.PathLike, **where: Any) -> dict[str, Any]:
     """Open adapter_model.safetensors, or else adapter_model.bin, of a folder or a Hub repo.
 

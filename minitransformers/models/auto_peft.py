@@ -48,8 +48,7 @@ class AutoPeftModel:
             raise OSError(f"{name} has no adapter_config.json: it is no adapter")
         config = config or PeftConfig.from_pretrained(name, **where)
         chosen = cls._base_class(config, name)
-        with base_model.loading_base(name, where):
-            model = chosen.from_pretrained(found.name, **found.where, **rest)
+        model = base_model.load_base(chosen.from_pretrained, found, name, where, **rest)
         return cls._peft_class.from_pretrained(
             model, name, adapter_name, is_trainable, config, **where
         )

@@ -253,9 +253,30 @@ def test_a_folder_with_several_adapters(base, make_adapter, tmp_path):
         again.set_adapter(name)
         np.testing.assert_array_equal(logits(again), logits(model))
     model.save_pretrained(tmp_path / "one", selected_adapters=["second"])
-    assert [p.name for p in (tmp_path / "one").iterdir()] == ["second"]
+    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == ["README.md", "second"]
     with pytest.raises(ValueError, match="selected_adapters"):
         model.save_pretrained(tmp_path / "one", selected_adapters=["third"])
+
+
+def test_a_larger_vocabulary(tmp_path):
+    build("llama", "LlamaForCausalLM").save_pretrained(tmp_path / "base")
+    ids = np.array([[5, 36, 40]])
+    for saved in (None, ["embed_tokens", "lm_head"]):
+        model = mt.AutoModelForCausalLM.from_pretrained(tmp_path / "base")
+        model.resize_token_embeddings(41, mean_resizing=False)
+        config = mt.LoraConfig(
+            task_type="CAUSAL_LM", r=2, modules_to_save=saved, init_lora_weights=False
+        )
+        adapted = mt.get_peft_model(model, config)
+        folder = tmp_path / f"adapter-{saved is None}"
+        adapted.save_pretrained(folder)
+        for kind in (mt.AutoPeftModelForCausalLM, mt.AutoModelForCausalLM):
+            again = kind.from_pretrained(folder)
+            np.testing.assert_allclose(again(ids).logits, adapted(ids).logits, atol=1e-6)
+            assert again.config.vocab_size == 41
+        plain = mt.AutoModelForCausalLM.from_pretrained(tmp_path / "base")
+        with pytest.raises(RuntimeError, match="vocabulary as large"):
+            mt.PeftModel.from_pretrained(plain, folder)
 
 
 def test_copies_and_processes(base, make_adapter):
