@@ -100,3 +100,13 @@ def test_tokens_are_the_references(name: str, mode: str) -> None:
     model = fill(cls(cls.config_class(**copy.deepcopy(fields_of(name, MODELS[name])))))
     got = model.generate(**inputs_of(model.config), **MODES[mode])
     assert np.asarray(got).tolist() == answers[f"{name} {mode}"]
+
+
+def test_an_encoder_sees_both_ways_when_it_generates() -> None:
+    """Without is_decoder nothing can be cached: each step is a pass over the whole text."""
+    from minitransformers import BertConfig, BertLMHeadModel
+
+    model = fill(BertLMHeadModel(BertConfig(**CONFIGS["bert"])))
+    ids = np.arange(12).reshape(2, 6) + 3
+    got = model.generate(ids, max_new_tokens=6, do_sample=False)
+    assert got[:, 6:].tolist() == [[27, 27, 27, 27, 27, 20], [27] * 6]  # transformers 4.46.3

@@ -53,7 +53,7 @@ class Decoding:
             self.cache = past.fork() if isinstance(past, KVCache) else KVCache.from_legacy(past)
             if copies > 1:
                 self.cache.reorder(np.repeat(np.arange(len(prompt)), copies))
-        elif use_cache:
+        elif use_cache and model._caches():
             self.cache = KVCache()
         if self.cache is not None:
             self.cache.reserve = reserve
