@@ -146,18 +146,22 @@ class Primitive:
     """An op made of `forward(*inputs, **static) -> (out, saved)` and `vjp(saved, g) -> gradients`.
 
     Positional arguments are differentiable (arrays, Tensors or None), keywords are static. A
-    forward that must do extra work to save residuals declares `record=False` and is told when.
+    forward that must do extra work to save residuals declares `record=False` and is told when. A
+    vjp that can leave out work declares `needs` and is told of each input whether its gradient is
+    asked for.
     """
 
     def __init__(self, forward: Callable):
         self.forward = forward
         self.vjp: Any = None
+        self._asks = False
         self._told = "record" in inspect.signature(forward).parameters
         self.__name__: str
         functools.update_wrapper(self, forward)
 
     def defvjp(self, vjp: Callable) -> Callable:
         self.vjp = vjp
+        self._asks = "needs" in inspect.signature(vjp).parameters
         return vjp
 
     def __reduce__(self) -> str:
@@ -173,7 +177,10 @@ class Primitive:
         if self._told:
             static["record"] = True
         out, saved = self.forward(*(value_of(x) for x in inputs), **static)
-        node = Tensor(out, inputs, functools.partial(self.vjp, saved))
+        vjp = functools.partial(self.vjp, saved)
+        if self._asks:
+            vjp = functools.partial(vjp, needs=tuple(type(x) is Tensor for x in inputs))
+        node = Tensor(out, inputs, vjp)
         return parts_of(node) if isinstance(out, tuple) else node
 
 

@@ -26,7 +26,7 @@ from minitransformers import (
 from minitransformers.core import ops
 from minitransformers.core.layers import Linear
 from minitransformers.core.module import Module
-from minitransformers.core.primitive import Tensor
+from minitransformers.core.primitive import Tensor, backward, primitive
 from minitransformers.optimization import get_scheduler
 from minitransformers.training.data import DataLoader
 from minitransformers.training.grad import (
@@ -393,3 +393,29 @@ def test_graphs_are_freed_without_the_collector() -> None:
         assert seen() is None
     finally:
         gc.enable()
+
+
+def test_gradients_of_frozen_weights_are_not_computed() -> None:
+    asked = []
+
+    @primitive
+    def product(x, y):
+        return x * y, (x, y)
+
+    @product.defvjp
+    def _(saved, g, needs):
+        asked.append(needs)
+        x, y = saved
+        return g * y if needs[0] else None, g * x if needs[1] else None
+
+    x = Tensor(np.ones(3, np.float32))
+    (found,) = backward(product(x, np.full(3, 2.0, np.float32)), np.ones(3, np.float32)).values()
+    np.testing.assert_array_equal(found, np.full(3, 2.0))
+    assert asked == [(True, False)]
+
+    model = gpt2().train()
+    for n, p in model.named_parameters():
+        p.requires_grad = "c_attn" in n
+    model(IDS, labels=IDS).loss.backward()
+    trained = {n for n, p in model.named_parameters() if p.grad is not None}
+    assert trained == {n for n, p in model.named_parameters() if "c_attn" in n}

@@ -70,12 +70,12 @@ def linear(x, weight, bias=None):
 
 
 @linear.defvjp
-def _(saved, g):
+def _(saved, g, needs=(True, True)):
     x, weight, biased = saved
     rows = _rows(g)
     return (
-        (rows @ weight).reshape(x.shape),
-        _gradient_of_weight(weight, rows, x),
+        (rows @ weight).reshape(x.shape) if needs[0] else None,
+        _gradient_of_weight(weight, rows, x) if needs[1] else None,  # not of frozen weights
         rows.sum(0) if biased else None,
     )
 
@@ -93,12 +93,12 @@ def conv1d(x, weight, bias=None):
 
 
 @conv1d.defvjp
-def _(saved, g):
+def _(saved, g, needs=(True, True)):
     x, weight, biased = saved
     rows = _rows(g)
     return (
-        _times_transpose(rows, weight).reshape(x.shape),
-        _gradient_of_weight(weight, x, rows),
+        _times_transpose(rows, weight).reshape(x.shape) if needs[0] else None,
+        _gradient_of_weight(weight, x, rows) if needs[1] else None,
         rows.sum(0) if biased else None,
     )
 

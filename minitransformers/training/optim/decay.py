@@ -21,6 +21,22 @@ def get_parameter_names(model: Module, forbidden_layer_types: Any) -> list[str]:
     return below + sorted(own, key=list(vars(model)).index)
 
 
+# architectures whose norms the reference (4.46) does not know for norms, and lets decay
+_NORMS_DECAY = (
+    "deberta",
+    "gemma",
+    "gemma2",
+    "mistral",
+    "mixtral",
+    "mt5",
+    "phi3",
+    "qwen2",
+    "umt5",
+)
+
+
 def decayed_names(model: Module) -> list[str]:
     """Names of the parameters that decay: neither a normalisation's nor called a bias."""
-    return [n for n in get_parameter_names(model, (LayerNorm, RMSNorm)) if "bias" not in n]
+    kind = getattr(getattr(model, "config", None), "model_type", None)
+    norms = () if kind in _NORMS_DECAY else (LayerNorm, RMSNorm)
+    return [n for n in get_parameter_names(model, norms) if "bias" not in n]
