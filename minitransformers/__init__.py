@@ -570,6 +570,20 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "XLNetLMHeadModel",
         "XLNetModel",
     ),
+    "optimization": (
+        "Adafactor",
+        "AdafactorSchedule",
+        "AdamW",
+        "SchedulerType",
+        "get_constant_schedule",
+        "get_constant_schedule_with_warmup",
+        "get_cosine_schedule_with_warmup",
+        "get_cosine_with_hard_restarts_schedule_with_warmup",
+        "get_inverse_sqrt_schedule",
+        "get_linear_schedule_with_warmup",
+        "get_polynomial_decay_schedule_with_warmup",
+        "get_scheduler",
+    ),
     "pipelines.base": ("ChunkPipeline", "Pipeline", "PipelineException"),
     "pipelines.conversational": ("Conversation", "ConversationalPipeline"),
     "pipelines.factory": ("pipeline",),
@@ -617,7 +631,22 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "ProgressCallback",
         "TrainerCallback",
     ),
+    "training.collators": (
+        "DataCollatorForMultipleChoice",
+        "DataCollatorForSeq2Seq",
+        "DataCollatorForTokenClassification",
+        "DataCollatorWithFlattening",
+        "DataCollatorWithPadding",
+        "DefaultDataCollator",
+        "default_data_collator",
+    ),
     "training.evaluation": ("EvalPrediction",),
+    "training.grad": ("enable_grad", "no_grad", "value_and_grad"),
+    "training.masking": (
+        "DataCollatorForLanguageModeling",
+        "DataCollatorForPermutationLanguageModeling",
+        "DataCollatorForWholeWordMask",
+    ),
     "training.options": ("EvaluationStrategy", "HubStrategy", "IntervalStrategy"),
     "training.reporting": ("TensorBoardCallback",),
     "training.seq2seq": ("Seq2SeqTrainer",),
@@ -625,7 +654,18 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
     "training.state": ("TrainerControl", "TrainerState"),
     "training.trainer": ("Trainer",),
 }
-_MODULES = ("adapters", "core", "generation", "hub", "logging", "models", "pipelines", "tokenization")
+_MODULES = (
+    "adapters",
+    "core",
+    "generation",
+    "hub",
+    "logging",
+    "models",
+    "optimization",
+    "pipelines",
+    "tokenization",
+    "training",
+)
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
 __all__ = [*_HOME, "__version__", "logging"]

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "tokenization": {"hub", "checkpoints", "sharing"},
     "generation": {"core", "hub", "checkpoints", "sharing"},
     "models": {"adapters", "core", "checkpoints", "hub", "generation", "sharing"},
+    "training": {"core", "models", "tokenization", "checkpoints", "hub", "sharing"},
     "pipelines": {"adapters", "core", "models", "generation", "tokenization", "hub", "checkpoints"},
 }
 
