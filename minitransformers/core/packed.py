@@ -284,7 +284,7 @@ class Int4(Packed):
         self.step, self.least = step, least
 
     @staticmethod
-    def group_of(width: int, group: int = 64) -> int | None:
+    def group_of(width: int, group: int = 32) -> int | None:
         """The largest group up to `group` that divides rows of that width; None if below 16."""
         while group >= 16:
             if width % (2 * group) == 0:
@@ -293,7 +293,7 @@ class Int4(Packed):
         return None
 
     @classmethod
-    def of(cls, matrix: np.ndarray | Packed, group: int = 64) -> Int4:
+    def of(cls, matrix: np.ndarray | Packed, group: int = 32) -> Int4:
         """Round each group of a row to 16 equally spaced values from its least to its greatest.
 
         Raises ValueError where a row has no groups of 16 or more.

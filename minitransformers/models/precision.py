@@ -26,7 +26,7 @@ class BitsAndBytesConfig:
     """Which weights to quantise while loading, with the field names of bitsandbytes.
 
     load_in_8bit: 8-bit integers and a factor for each output
-    load_in_4bit: 4-bit integers with a step and an offset for each 64 weights of an output;
+    load_in_4bit: 4-bit integers with a step and an offset for each 32 weights of an output;
         embeddings and the language model's head in 8 bits
     llm_int8_skip_modules: names, or parts of names between dots, of modules to leave as they are
     The other fields say how bitsandbytes computes on a GPU, and change nothing here.
