@@ -45,6 +45,10 @@ def _arg(default: Any, help: str, **metadata: Any) -> Any:
     return dataclasses.field(default=default, metadata=metadata)
 
 
+_LATER = (  # fields of later versions
+    *("hub_revision", "liger_kernel_config", "parallelism_config", "project"),
+    *("trackio_space_id", "tp_size"),
+)
 _UNUSED = "Accepted; changes nothing on one CPU process."
 
 
@@ -272,6 +276,11 @@ class TrainingArguments(Setters):
     def main_process_first(self, local: bool = True, desc: str = "work") -> Iterator[None]:
         """A context in which the main process goes first; there is no other."""
         yield
+
+
+# typing.get_type_hints of Python 3.10 cannot read an InitVar
+for _name in _LATER:
+    del TrainingArguments.__annotations__[_name]
 
 
 @dataclass(repr=False)

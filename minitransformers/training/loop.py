@@ -114,6 +114,8 @@ class TrainingLoop:
             checkpoints.load_optimizer(folder, trainer.optimizer)
             schedule = checkpoints.load_json(os.path.join(folder, checkpoints.SCHEDULER))
             trainer.lr_scheduler.load_state_dict(schedule)
+        else:
+            logger.warning(f"{folder} holds no optimizer's state: the optimizer starts afresh")
         state_file = os.path.join(folder, checkpoints.STATE)
         if not os.path.isfile(state_file):
             return
