@@ -83,19 +83,24 @@ def inject(model: Any, config: LoraConfig, name: str, loading: bool = False) -> 
         for full, _, _, child in chosen:
             r = targets.for_module(config.rank_pattern, full, config.r)
             alpha = targets.for_module(config.alpha_pattern, full, config.lora_alpha)
-            made[id(child)].add_adapter(name, r, alpha, config)
+            layer = made[id(child)]
+            layer.add_adapter(name, r, alpha, config)
+            if not loading:
+                initial.initialise(layer, name, config.init_lora_weights)
+            is_conv = isinstance(layer, LoraConv1D)
+            config.fan_in_fan_out = bool(config.fan_in_fan_out) or is_conv
     except ValueError:
         for layer in made.values():
             layer.delete_adapter(name)
         raise
+    switched_off = any(wrapper.disable_adapters for wrapper in wrappers(model))
     for _, parent, path, child in chosen:
         put(parent, path, made[id(child)])
-        if not loading:
-            initial.initialise(made[id(child)], name, config.init_lora_weights)
-        is_conv = isinstance(made[id(child)], LoraConv1D)
-        config.fan_in_fan_out = bool(config.fan_in_fan_out) or is_conv
     for _, parent, path, child in saved:
-        save_whole(parent, path, child, name)
+        wrapper = child if isinstance(child, SavedModule) else SavedModule(child)
+        wrapper.add_adapter(name)
+        put(parent, path, wrapper)
+    enable(model, not switched_off)
     vars(model).setdefault("peft_config", {})[name] = config
     model._origin = None  # it can no longer be loaded again by its name alone
 
@@ -110,6 +115,8 @@ def _choose(model: Any, config: LoraConfig) -> tuple[list, list]:
             continue
         seen.add(id(child))
         if any(full.endswith(ending) for ending in config.modules_to_save or ()):
+            if isinstance(child, LoraLayer):
+                raise ValueError(f"modules_to_save cannot be {full}: another adapter adapts it")
             saved.append(place)
         elif targets.is_excluded(config, full):
             excluded.append(full)
@@ -123,15 +130,6 @@ def _choose(model: Any, config: LoraConfig) -> tuple[list, list]:
             f"{sorted({full.rpartition('.')[2] for full, *_ in places(model)})}"
         )
     return saved, chosen
-
-
-def save_whole(parent: Module, path: str, child: Module, name: str) -> None:
-    """Give an adapter its copy of a module."""
-    if isinstance(child, LoraLayer):
-        raise TypeError(f"modules_to_save cannot be {path}, which target_modules adapts already")
-    wrapper = child if isinstance(child, SavedModule) else SavedModule(child)
-    wrapper.add_adapter(name)
-    put(parent, path, wrapper)
 
 
 # Which adapters are in force, and what is trained

@@ -170,7 +170,13 @@ def test_modules_that_cannot_be_adapted() -> None:
         mt.get_peft_model(model, mt.LoraConfig(target_modules=["c_attn", "ln_1"]))
     with pytest.raises(ValueError, match="lora_bias"):
         mt.get_peft_model(model, mt.LoraConfig(target_modules=["c_attn", "wte"], lora_bias=True))
+    with pytest.raises(ValueError, match="olora"):
+        mt.get_peft_model(model, mt.LoraConfig(init_lora_weights="olora"))
     assert list(model.state_dict()) == before
+    mt.get_peft_model(model, mt.LoraConfig(target_modules=["c_attn", "lm_head"]))
+    with pytest.raises(ValueError, match="lm_head: another adapter"):
+        model.add_adapter(mt.LoraConfig(modules_to_save=["lm_head"]), "other")
+    assert list(model.peft_config) == ["default"]
     with pytest.raises(ValueError, match="specify `target_modules`"):
         mt.get_peft_model(build("distilbert", "DistilBertModel"), mt.LoraConfig())
 
