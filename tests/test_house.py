@@ -19,7 +19,9 @@ MAY_IMPORT = {
     "tokenization": {"hub", "checkpoints", "sharing"},
     "generation": {"core", "hub", "checkpoints", "sharing"},
     "models": {"adapters", "core", "checkpoints", "hub", "generation", "sharing"},
-    "training": {"core", "models", "tokenization", "checkpoints", "hub", "sharing"},
+    "training": {
+        "core", "models", "generation", "tokenization", "checkpoints", "hub", "sharing",
+    },  # fmt: skip
     "pipelines": {"adapters", "core", "models", "generation", "tokenization", "hub", "checkpoints"},
 }
 
