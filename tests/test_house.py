@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "generation": {"core", "hub", "checkpoints", "sharing"},
     "models": {"adapters", "core", "checkpoints", "hub", "generation", "sharing"},
     "training": {
-        "core", "models", "generation", "tokenization", "checkpoints", "hub", "sharing",
+        "adapters", "core", "models", "generation", "tokenization", "checkpoints", "hub", "sharing",
     },  # fmt: skip
     "pipelines": {"adapters", "core", "models", "generation", "tokenization", "hub", "checkpoints"},
 }
