@@ -23,6 +23,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "PeftModelForTokenClassification",
         "get_peft_model",
         "inject_adapter_in_model",
+        "prepare_model_for_kbit_training",
     ),
     "adapters.state": (
         "get_peft_model_state_dict",

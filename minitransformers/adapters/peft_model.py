@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .. import hub
 from ..core.module import Module
 from ..core.parameter import Parameter
@@ -298,26 +300,32 @@ class PeftModel(Module, Shareable):
 
 
 class PeftModelForCausalLM(PeftModel):
-    pass
+    """A language model with adapters. See `PeftModel`."""
 
 
 class PeftModelForSeq2SeqLM(PeftModel):
-    pass
+    """An encoder-decoder with adapters. See `PeftModel`."""
 
 
 class PeftModelForFeatureExtraction(PeftModel):
-    pass
+    """A model without a head, with adapters. See `PeftModel`."""
 
 
 class PeftModelForSequenceClassification(PeftModel):
+    """A sequence classifier with adapters, whose head is trained too. See `PeftModel`."""
+
     heads = ("classifier", "score")
 
 
 class PeftModelForTokenClassification(PeftModel):
+    """A classifier of tokens with adapters, whose head is trained too. See `PeftModel`."""
+
     heads = ("classifier", "score")
 
 
 class PeftModelForQuestionAnswering(PeftModel):
+    """A model that finds answers, with adapters; its head is trained too. See `PeftModel`."""
+
     heads = ("qa_outputs",)
 
 
@@ -361,6 +369,19 @@ def get_peft_model(
     if revision is not None:
         peft_config.revision = revision
     return class_of(peft_config)(model, peft_config, adapter_name)
+
+
+def prepare_model_for_kbit_training(
+    model: Any,
+    use_gradient_checkpointing: bool = True,
+    gradient_checkpointing_kwargs: dict[str, Any] | None = None,
+) -> Any:
+    """Freeze a model; of one in 8 or 4 bits, compute residuals anew in training. -> the model"""
+    model.requires_grad_(False)
+    packed = any(not isinstance(getattr(o, a), np.ndarray) for _, o, a in model.slots())
+    if packed and use_gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
+    return model
 
 
 def inject_adapter_in_model(

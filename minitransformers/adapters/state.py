@@ -80,13 +80,20 @@ def get_peft_model_state_dict(
     unwrap_compiled: bool = False,
     save_embedding_layers: str | bool = "auto",
 ) -> dict[str, np.ndarray]:
-    """An adapter's arrays as PEFT's files name them.
+    """An adapter's arrays as PEFT's files name them; of a PeftModel with the files' prefix.
 
     state_dict: arrays by PEFT's names in the whole model, to take in place of the model's own
     save_embedding_layers: whether the tables of tokens go with it; "auto" decides by target_modules
         and by whether the vocabulary was changed
     Raises ValueError if there is no such adapter.
     """
+    if hasattr(type(model), "get_base_model"):
+        inside = state_dict and {k.removeprefix(PREFIX): v for k, v in state_dict.items()}
+        base_model = model.get_base_model()
+        found = get_peft_model_state_dict(
+            base_model, inside, adapter_name, unwrap_compiled, save_embedding_layers
+        )
+        return {PREFIX + name: array for name, array in found.items()}
     config = _config_of(model, adapter_name)
     wanted = _adapter_slots(model, adapter_name)
     base = _base_slots(model)
@@ -149,6 +156,8 @@ def set_peft_model_state_dict(
     Layers of which there is nothing are adapted no longer: a fresh adapter has no effect either.
     Raises RuntimeError for misshapen arrays, ValueError if of a layer only a part is there.
     """
+    if hasattr(type(model), "get_base_model"):
+        model = model.get_base_model()
     config = _config_of(model, adapter_name)
     slots = _base_slots(model)
     slots |= {n.replace(".base_layer.", "."): s for n, s in slots.items()}

@@ -13,6 +13,7 @@ import pytest
 from adapter_cases import adapter_array, build
 
 import minitransformers as mt
+from minitransformers.training.optim import AdamW
 
 IDS = np.array([[5, 6, 7, 8, 9, 2], [3, 4, 11, 12, 13, 2]])
 
@@ -338,3 +339,42 @@ def test_config_files(tmp_path):
     assert "target_parameters" not in values
     assert mt.LoraConfig.from_pretrained(tmp_path) == config
     assert mt.PeftConfig.from_pretrained(tmp_path, r=4).r == 4
+
+
+def test_states_of_models_and_of_peft_models(base, make_adapter):
+    model = mt.AutoPeftModelForSequenceClassification.from_pretrained(make_adapter())
+    inside = mt.get_peft_model_state_dict(model.get_base_model())
+    whole = mt.get_peft_model_state_dict(model)
+    assert list(whole) == [f"base_model.model.{name}" for name in inside]
+    given = mt.get_peft_model_state_dict(model, model.state_dict())
+    assert all(given[name] is array for name, array in whole.items())
+    wanted = logits(model)
+    zeros = {name: np.zeros_like(array) for name, array in whole.items()}
+    assert mt.set_peft_model_state_dict(model, zeros) == ([], [])
+    assert not logits(model).any()
+    mt.set_peft_model_state_dict(model, whole)
+    np.testing.assert_array_equal(logits(model), wanted)
+
+
+@pytest.mark.parametrize("how", [{}, {"load_in_8bit": True}, {"load_in_4bit": True}])
+def test_training_beside_weights_in_few_bits(tmp_path, how):
+    config = {"hidden_size": 64, "intermediate_size": 96}
+    build("llama", "LlamaForCausalLM", **config).save_pretrained(tmp_path)
+    model = mt.AutoModelForCausalLM.from_pretrained(tmp_path, **how)
+    mt.prepare_model_for_kbit_training(model)
+    mt.set_seed(0)
+    adapted = mt.get_peft_model(model, mt.LoraConfig(r=4, target_modules="all-linear"))
+    packed = type(adapted.get_base_model().model.layers[0].mlp.up_proj.weight)
+    optimizer = AdamW([p for p in adapted.parameters() if p.requires_grad], lr=0.03)
+    adapted.train()
+    losses = []
+    for _ in range(6):
+        loss = adapted(IDS, labels=IDS).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] - 0.5
+    wanted = logits(adapted.eval())
+    assert type(adapted.get_base_model().model.layers[0].mlp.up_proj.weight) is packed
+    np.testing.assert_allclose(logits(adapted.merge_and_unload()), wanted, atol=1e-4)
