@@ -57,7 +57,8 @@ def serve_batch(
     max_batch_size: int = 8,
     **kwargs: Any,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """As `generate_batch`, yielding (number of the request, ids) as soon as each is finished."""
+    """As `generate_batch`, yielding (number of the request, ids (length,)) as soon as each is
+    finished."""
     if model.config.is_encoder_decoder:
         raise ValueError("generate_batch serves decoder-only models; batch others with generate()")
     waiting = enumerate(requests)

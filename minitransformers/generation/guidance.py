@@ -15,7 +15,8 @@ class UnbatchedClassifierFreeGuidanceLogitsProcessor(LogitsProcessor):
     "Stay on topic with Classifier-Free Guidance", arXiv 2306.17806.
     guidance_scale: 1 changes nothing, more pushes away from the other text, less towards it
     model: decodes the other text, beside the one generated
-    unconditional_ids: (1 or rows, seq) that it begins with; the prompt's last token if not given
+    unconditional_ids: (rows, seq) or (1, seq) that it begins with; if not given, the prompt's
+        last token
     unconditional_attention_mask: of the same shape, 0 at padding
     Unlike other processors it follows one text from its first new token: make one for each text.
     """

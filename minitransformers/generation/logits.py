@@ -27,6 +27,10 @@ class LogitsProcessor:
     """Changes the scores of the next token. Subclass it, and define `__call__`."""
 
     def __call__(self, input_ids: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """input_ids: (rows, length) the texts so far; scores: (rows, vocab), left as they are
+
+        -> (rows, vocab) float32
+        """
         raise NotImplementedError(
             f"{type(self).__name__} is an abstract class: define __call__(input_ids, scores)"
         )
@@ -43,8 +47,9 @@ class LogitsProcessorList(list):
     """Applies its processors one after the other."""
 
     def __call__(self, input_ids: np.ndarray, scores: np.ndarray, **kwargs: Any) -> np.ndarray:
-        """kwargs: given to the processors that take more than (input_ids, scores)
+        """input_ids: (rows, length); scores: (rows, vocab) -> (rows, vocab)
 
+        kwargs: given to the processors that take more than (input_ids, scores)
         Raises ValueError if such a processor misses an argument.
         """
         for processor in self:

@@ -25,7 +25,7 @@ class StoppingCriteria:
     """Says which rows are finished. Subclass it, and define `__call__`."""
 
     def __call__(self, input_ids: np.ndarray, scores: Any, **kwargs: Any) -> Any:
-        """-> (rows,) bool, or one bool for all rows"""
+        """input_ids: (rows, length) -> (rows,) bool, or one bool for all rows"""
         raise NotImplementedError(
             f"{type(self).__name__} is an abstract class: define __call__(input_ids, scores)"
         )
@@ -35,6 +35,7 @@ class StoppingCriteriaList(list):
     """Finished is what any of its criteria says is."""
 
     def __call__(self, input_ids: np.ndarray, scores: Any, **kwargs: Any) -> np.ndarray:
+        """input_ids: (rows, length) -> (rows,) bool"""
         done = np.zeros(len(input_ids), bool)
         for criterion in self:
             done |= np.asarray(criterion(input_ids, scores, **kwargs), bool)

@@ -116,7 +116,7 @@ class SynthIDTextWatermarkLogitsProcessor(LogitsProcessor):
         return np.where(np.isfinite(log_p), log_p, np.finfo(np.float32).min)
 
     def sample_g_values(self, ngram_keys: np.ndarray) -> np.ndarray:
-        """Which sides tokens are on, from hashes of any shape -> 0 or 1 of that shape"""
+        """Which sides tokens are on. ngram_keys: (...) hashes -> (...) 0 or 1"""
         return self.sampling_table[ngram_keys % len(self.sampling_table)].astype(np.int64)
 
     def compute_ngram_keys(self, ngrams: np.ndarray) -> np.ndarray:

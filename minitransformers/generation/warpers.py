@@ -226,7 +226,7 @@ class EpsilonLogitsWarper(_Truncation):
         return mask & (scores < nth_largest(scores, self.min_tokens_to_keep))
 
     def cutoff(self, scores: np.ndarray) -> Any:
-        """The least probability that stays, for each row or all"""
+        """(rows, vocab) -> the least probability that stays: (rows, 1), or one for all rows"""
         return np.float32(self.epsilon)
 
 

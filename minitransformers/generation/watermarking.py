@@ -166,7 +166,7 @@ class WatermarkLogitsProcessor(LogitsProcessor):
         return (step + words % (np.uint32(self.vocab_size) - step)).astype(np.int64)
 
     def greenlist(self, seed: int) -> np.ndarray:
-        """The green tokens, in no order. -> (greenlist size,)
+        """The green tokens, in no order. -> (n,), n being the greenlist's size
 
         The first entries of a Fisher-Yates shuffle without the shuffle: each swap draws the token
         of its own place, unless an earlier swap drew there already and left another token.
@@ -205,7 +205,7 @@ def _fixed_table(key: int) -> np.ndarray:
 
 @dataclasses.dataclass
 class WatermarkDetectorOutput:
-    """What a detector found, one number for each text.
+    """What a detector found: arrays (texts,), one number for each text.
 
     z_score: standard deviations by which the green tokens are more than without a watermark
     """

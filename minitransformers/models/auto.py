@@ -601,6 +601,11 @@ class _AutoModel:
 
     task: ClassVar[str] = "base"
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        some = ", ".join(sorted(set(class_names(cls.task).values()))[:3])
+        cls.__doc__ = f"Of whatever architecture a checkpoint is, the {cls.task} model: {some}, ..."
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         name = type(self).__name__
         raise OSError(

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from .. import checkpoints, hub
 from ..json_files import parse_json
 from ..sharing import Shareable, pushing
+from .described import describe_config
 from .untrusted import blaming, check_fields
 
 # Written to config.json: the release of the reference whose files these are.
@@ -88,6 +89,10 @@ class PretrainedConfig(Shareable):
     decoder_start_token_id: int | None = None
     task_specific_params: dict | None = None
     problem_type: str | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        describe_config(cls)
 
     def __init__(self, *values: Any, **kwargs: Any):
         own = list(_fields(type(self)))[len(_fields(PretrainedConfig)) :]

@@ -24,6 +24,7 @@ from ..sharing import Shareable, pushing
 from . import loading, saving
 from .config import PretrainedConfig
 from .decoding import Decoding
+from .described import describe_model
 from .facts import Inspectable
 from .fresh import Fresh, awaiting_weights, initialise
 from .outputs import BaseModelOutput, ModelOutput
@@ -94,6 +95,10 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
 
     model_tags: list[str] | None = None
     _origin: tuple[str, dict] | None = None  # name and options it was loaded with
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        describe_model(cls, PreTrainedModel)
 
     def __init__(self, config: PretrainedConfig):
         if not isinstance(config, PretrainedConfig):
@@ -244,7 +249,7 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
         return cls.generates
 
     def start(self, inputs: dict[str, Any], prompt: np.ndarray, **how: Any) -> Decoding:
-        """Begin decoding: what the generation loop steps. See `Decoding`."""
+        """Begin decoding: what the generation loop steps. prompt: (batch, seq); see `Decoding`"""
         return Decoding(self, inputs, prompt, **how)
 
     def generate(self, inputs: Any = None, generation_config: Any = None, **kwargs: Any) -> Any:
@@ -263,7 +268,8 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
         beam_indices: np.ndarray | None = None,
         normalize_logits: bool = False,
     ) -> np.ndarray:
-        """The score of each generated token; see `generation.generate`."""
+        """The score of each generated token. sequences: (rows, length); scores: (rows, vocab) a
+        step -> (rows, steps); see `generation.generate`"""
         from ..generation.generate import compute_transition_scores
 
         return compute_transition_scores(sequences, scores, beam_indices, normalize_logits)

@@ -103,6 +103,7 @@ class FillMaskPipeline(Pipeline):
     def postprocess(
         self, model_outputs: Any, top_k: int = 5, target_ids: np.ndarray | None = None
     ) -> Any:
+        """target_ids: (n,) the only tokens to choose among"""
         ids = model_outputs["input_ids"][0]
         masks = np.flatnonzero(ids == self.tokenizer.mask_token_id).tolist()
         probabilities = softmax(model_outputs["logits"][0, masks])

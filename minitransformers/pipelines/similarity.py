@@ -33,17 +33,17 @@ def cos_sim(a: Any, b: Any) -> np.ndarray:
 
 
 def dot_score(a: Any, b: Any) -> np.ndarray:
-    """Inner products; axes as in `cos_sim`."""
+    """Inner products. Vectors a: (n, hidden); b: (m, hidden) -> (n, m)"""
     return _batch(a) @ _batch(b).T
 
 
 def euclidean_sim(a: Any, b: Any) -> np.ndarray:
-    """Distances, negated; axes as in `cos_sim`."""
+    """Distances, negated. Vectors a: (n, hidden); b: (m, hidden) -> (n, m)"""
     return -_distances(a, b, 2)
 
 
 def manhattan_sim(a: Any, b: Any) -> np.ndarray:
-    """Sums of the differences' absolute values, negated; axes as in `cos_sim`."""
+    """Sums of absolute differences, negated. a: (n, hidden); b: (m, hidden) -> (n, m)"""
     return -_distances(a, b, 1)
 
 
@@ -58,17 +58,17 @@ def pairwise_cos_sim(a: Any, b: Any) -> np.ndarray:
 
 
 def pairwise_dot_score(a: Any, b: Any) -> np.ndarray:
-    """Inner products of a's and b's rows."""
+    """Inner products of a's and b's rows. a, b: (n, hidden) -> (n,)"""
     return (_batch(a) * _batch(b)).sum(-1)
 
 
 def pairwise_euclidean_sim(a: Any, b: Any) -> np.ndarray:
-    """Distances of a's and b's rows, negated."""
+    """Distances of a's and b's rows, negated. a, b: (n, hidden) -> (n,)"""
     return -np.linalg.norm(_batch(a) - _batch(b), axis=-1)
 
 
 def pairwise_manhattan_sim(a: Any, b: Any) -> np.ndarray:
-    """Sums of absolute differences of a's and b's rows, negated."""
+    """Sums of absolute differences of the rows, negated. a, b: (n, hidden) -> (n,)"""
     return -np.abs(_batch(a) - _batch(b)).sum(-1)
 
 

@@ -5,7 +5,7 @@ name -> (dotted path that takes its place or "", what else to know). ("", "") ne
 
 _OUT = ("", "leave it out: there is one device, the CPU")
 _DTYPE = ("", "its name as a text for torch_dtype=, NumPy's type for arrays")
-_PLAIN = ("", "leave it out: nothing is recorded until a loss is derived")
+_PLAIN = ("minitransformers.no_grad", "")
 _OPTIMIZER = ("minitransformers.optimization.AdamW", "or optim= of TrainingArguments")
 _OWN_MODEL = (
     "minitransformers.PreTrainedModel",
@@ -24,8 +24,8 @@ TORCH: dict[str, tuple[str, str]] = {
     # leave out
     "torch.no_grad": _PLAIN,
     "torch.inference_mode": _PLAIN,
-    "torch.enable_grad": _PLAIN,
-    "torch.set_grad_enabled": _PLAIN,
+    "torch.enable_grad": ("minitransformers.enable_grad", ""),
+    "torch.set_grad_enabled": ("minitransformers.no_grad", "no_grad() and enable_grad()"),
     "torch.device": _OUT,
     "torch.cuda": _OUT,
     "torch.backends": _OUT,

@@ -71,7 +71,8 @@ class Optimizer:
     def update(
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
-        """Change one parameter in place. state: its own, empty at the first step"""
+        """Change one parameter in place. param, grad: (...) of one shape; state: the parameter's
+        own, empty at the first step"""
         raise NotImplementedError
 
     def zero_grad(self, set_to_none: bool = True) -> None:
