@@ -104,7 +104,8 @@ class Transformers(Contestant):
 
 def _of_the_api(model: Any, work: Work, ids: Any, ones: Callable) -> Callable[[], Any]:
     """Both have the same interface."""
-    model.generation_config.pad_token_id = 0 if work.task == "generate" else None
+    if work.task == "generate":
+        model.generation_config.pad_token_id = 0
     mask = ones(tuple(ids.shape)) > 0
     if work.task == "generate":
         how = {"min_new_tokens": work.new, "max_new_tokens": work.new, "do_sample": False}

@@ -174,6 +174,12 @@ class EncoderDecoderModel(PreTrainedModel):
             inputs.setdefault("decoder_attention_mask", (ids != self.config.pad_token_id) * 1)
         return inputs
 
+    def get_encoder(self) -> Any:
+        return self.encoder
+
+    def get_decoder(self) -> Any:
+        return self.decoder
+
     def encode(self, state: State, **inputs: Any) -> BaseModelOutput:
         """Run the encoder. state: of the pass it belongs to -> its output, and what is kept"""
         state = state.beside()

@@ -72,6 +72,14 @@ class EncoderDecoder(PreTrainedModel):
     encoder: Any
     decoder: Any
 
+    def get_encoder(self) -> EncoderAlone:
+        """The encoder, to be called by itself."""
+        return EncoderAlone(self)
+
+    def get_decoder(self) -> Any:
+        """The stack of decoder layers."""
+        return self.decoder
+
     def input_table(self) -> Embedding | Module:
         """The embeddings that both stacks look their tokens up in."""
         raise NotImplementedError
@@ -145,6 +153,52 @@ class EncoderDecoder(PreTrainedModel):
         }
 
 
+class EncoderAlone:
+    """The encoder of a model as a callable of its own: what it returns may be given to the model,
+    or to `generate`, as `encoder_outputs`.
+    """
+
+    main_input_name = "input_ids"
+
+    def __init__(self, model: PreTrainedModel):
+        self.model, self.config = model, model.config
+
+    def __call__(
+        self,
+        input_ids: Any = None,
+        attention_mask: Any = None,
+        head_mask: Any = None,
+        inputs_embeds: Any = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **inputs: Any,
+    ) -> Any:
+        """input_ids: (batch, seq); attention_mask: (batch, seq) ones where there is no padding
+
+        -> BaseModelOutput with last_hidden_state (batch, seq, hidden), or a tuple
+        """
+        config = self.config
+
+        def chosen(given: bool | None, default: bool) -> bool:
+            return default if given is None else given
+
+        given = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "head_mask": head_mask,
+            "inputs_embeds": inputs_embeds,
+        } | inputs
+        state = State(
+            hidden=chosen(output_hidden_states, config.output_hidden_states),
+            attentions=chosen(output_attentions, config.output_attentions),
+        )
+        arrays = {n: np.asarray(x) for n, x in given.items() if x is not None}
+        with self.model.recorded(cached=False):
+            encoded = self.model.encode(state, **arrays)
+        return encoded if chosen(return_dict, config.return_dict) else encoded.to_tuple()
+
+
 def as_encoder_outputs(given: Any) -> BaseModelOutput:
     """From a ModelOutput, a tuple whose first entry is the hidden states, or these alone."""
     if isinstance(given, dict):
@@ -163,6 +217,14 @@ class Seq2SeqHead(Head):
 
     inputs = EncoderDecoder.inputs
     caches_with_targets = False
+
+    def get_encoder(self) -> EncoderAlone:
+        """The encoder, to be called by itself."""
+        return EncoderAlone(self)
+
+    def get_decoder(self) -> Any:
+        """The stack of decoder layers."""
+        return self.base_model.decoder
 
     def encode(self, state: State, **inputs: Any) -> BaseModelOutput:
         return self.base_model.encode(state, **inputs)
