@@ -182,6 +182,10 @@ class FirstTokenHead(DistilBertPreTrainedModel):
 
     base_class = DistilBertModel
 
+    def __init__(self, config: DistilBertConfig):
+        super().__init__(config)
+        self.dropout = Dropout(config.seq_classif_dropout)
+
     def add_pooler(self, config: DistilBertConfig) -> None:
         self.pre_classifier = Linear(config.dim, config.dim)
 
@@ -199,6 +203,10 @@ class DistilBertForMultipleChoice(FirstTokenHead, ForMultipleChoice):
 
 class DistilBertForTokenClassification(ForTokenClassification, DistilBertPreTrainedModel):
     base_class = DistilBertModel
+
+    def __init__(self, config: DistilBertConfig):
+        super().__init__(config)
+        self.dropout = Dropout(config.dropout)
 
 
 class DistilBertForQuestionAnswering(ForQuestionAnswering, DistilBertPreTrainedModel):
