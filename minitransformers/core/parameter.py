@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ class Parameter(np.lib.mixins.NDArrayOperatorsMixin):
     name: its full name in the largest tree it was found in
     grad: what `backward` added up, an array of its shape, or None
     requires_grad: whether it is trained; set it to False to freeze it
+    optimiser: a weak reference to the optimiser that changes it, or None
     """
 
     def __init__(self, name: str = ""):
@@ -31,6 +32,7 @@ class Parameter(np.lib.mixins.NDArrayOperatorsMixin):
         self.places: list[tuple[Module, str]] = []  # several of a tied one
         self.grad: np.ndarray | None = None
         self.requires_grad = True
+        self.optimiser: Callable[[], Any] | None = None
 
     @property
     def data(self) -> np.ndarray:
@@ -135,6 +137,15 @@ def named_parameters(module: Module) -> Iterator[tuple[str, Parameter]]:
             yield name, parameter
         elif known is not parameter:
             _tie(known, parameter)
+
+
+def is_optimised(module: Module) -> bool:
+    """Whether an optimiser holds a parameter of the tree."""
+    return any(
+        parameter.optimiser is not None and parameter.optimiser() is not None
+        for part in module.modules()
+        for parameter in vars(part).get(_HANDLES, {}).values()
+    )
 
 
 def _handle(owner: Module, attribute: str, name: str) -> Parameter:

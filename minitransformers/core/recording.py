@@ -1,8 +1,9 @@
 """When operations are recorded for `backward`, and of which arrays.
 
 A model's parameters are plain arrays; while a call is recorded, Tensors stand in their place. A
-model in training records its calls, one in evaluation does not; `no_grad` and `enable_grad`
-overrule that. One model is trained by one thread at a time.
+model in training records its calls. One in evaluation, as every model is that was just loaded,
+records those that compute a loss while an optimiser holds its parameters, and no others. `no_grad`
+and `enable_grad` overrule that. One model is trained by one thread at a time.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from contextvars import ContextVar
 from typing import Any
 
 from .module import Module
-from .parameter import Parameter
+from .parameter import Parameter, is_optimised
 from .primitive import Tensor
 
-# True: calls are recorded; False: not; None: those of models in training are
+# True: calls are recorded; False: not; None: it depends on the model
 _mode: ContextVar[bool | None] = ContextVar("mode", default=None)
 
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool | None) -> Iterator[None]:
-    """Inside, record calls (True), do not (False), or go by `model.training` (None)."""
+    """Inside, record calls (True), do not (False), or go by the model (None)."""
     token = _mode.set(mode)
     try:
         yield
@@ -45,10 +46,12 @@ def is_grad_enabled() -> bool:
     return _mode.get() is not False
 
 
-def records(module: Module) -> bool:
-    """Whether a call of this module is to be recorded now."""
+def records(module: Module, for_loss: bool = False) -> bool:
+    """Whether a call of this module is to be recorded now. for_loss: whether it computes a loss"""
     mode = _mode.get()
-    return module.training if mode is None else mode
+    if mode is not None:
+        return mode
+    return module.training or (for_loss and is_optimised(module))
 
 
 @contextlib.contextmanager

@@ -163,7 +163,7 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
             source_head_mask=option["cross_attn_head_mask"],
             last=option["logits_to_keep"],
         )
-        with self.recorded(cached=state.past > 0):
+        with self.recorded(cached=state.past > 0, for_loss=bool(targets)):
             values = self.forward(state, **inputs)
             if targets:
                 values |= self.loss(values, **targets)

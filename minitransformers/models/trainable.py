@@ -39,12 +39,13 @@ class Trainable(Module):
         """Whether a call now would compute layers twice."""
         return self.training and records(self) and is_marked(self)
 
-    def recorded(self, cached: bool) -> Any:
+    def recorded(self, cached: bool, for_loss: bool = False) -> Any:
         """The context in which a call computes: recorded, if one is now.
 
         cached: whether there are keys and values of earlier calls, which are not computed twice
+        for_loss: whether a loss is asked for
         """
-        if not records(self):
+        if not records(self, for_loss):
             return nullcontext()
         contexts = ExitStack()
         contexts.enter_context(recording(self))

@@ -104,6 +104,27 @@ def test_calls_are_recorded_in_training_only() -> None:
     assert type(logits()) is np.ndarray
 
 
+def test_a_loaded_model_is_trained_without_switching_to_training() -> None:
+    """As from_pretrained leaves it, in evaluation: torch takes gradients there too."""
+    model = bert()
+    assert type(model(input_ids=IDS, labels=LABELS).loss) is not Tensor
+    optimizer = SGD(model.parameters(), lr=0.1)
+    losses = []
+    for _ in range(3):
+        loss = model(input_ids=IDS, labels=LABELS).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[0] > losses[1] > losses[2]
+    assert type(model(input_ids=IDS).logits) is np.ndarray
+    with no_grad():
+        assert type(model(input_ids=IDS, labels=LABELS).loss) is not Tensor
+    del optimizer
+    gc.collect()
+    assert type(model(input_ids=IDS, labels=LABELS).loss) is not Tensor
+
+
 def test_generate_of_a_model_in_training_is_not_recorded() -> None:
     model = gpt2(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
     wanted = model.generate(IDS[:, :3], max_new_tokens=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -54,6 +55,8 @@ class Optimizer:
         known = {p for group in self.param_groups for p in group["params"]}
         if len(set(found)) < len(found) or known & set(found):
             raise ValueError("some parameters appear in more than one parameter group, or twice")
+        for p in found:
+            p.optimiser = weakref.ref(self)
         self.param_groups.append(self.defaults | param_group | {"params": found})
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
