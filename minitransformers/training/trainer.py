@@ -25,20 +25,17 @@ from .evaluation import TrainOutput
 from .loop import TrainingLoop
 from .losses import accepts_num_items, count_targets, divided_by
 from .neftune import noisy_embeddings
-from .optim import decayed_names
-from .optimizers import get_optimizer_cls_and_kwargs, grouped_parameters
+from .optimizers import Optimizes
 from .process import OneProcess
 from .reporting import reporters
 from .saving import Saves
-from .schedulers import ReduceLROnPlateau
-from .schedules import get_scheduler
 from .smoothing import LabelSmoother
 from .state import TrainerControl, TrainerState
 
 logger = logging.get_logger(__name__)
 
 
-class Trainer(Evaluates, Saves):
+class Trainer(Evaluates, Optimizes, Saves):
     """Trains a model, with the reference's interface: subclass it to change any step.
 
     model: a model with a head, or anything callable that returns a loss and has the methods of
@@ -151,7 +148,7 @@ class Trainer(Evaluates, Saves):
         """Remove a callback, or the first of its class."""
         self.callback_handler.remove_callback(callback)
 
-    # model, optimizer, schedule
+    # the model
 
     @property
     def tokenizer(self) -> Any:
@@ -172,67 +169,6 @@ class Trainer(Evaluates, Saves):
         if model is None:
             raise RuntimeError("model_init should not return None.")
         return model
-
-    def create_optimizer_and_scheduler(self, num_training_steps: int) -> None:
-        """Make both, unless they are given."""
-        self.create_optimizer()
-        self.create_scheduler(num_training_steps, self.optimizer)
-
-    def create_optimizer(self) -> Any:
-        """Make the optimizer the arguments ask for, unless there is one. -> it"""
-        if self.optimizer is None:
-            names = self.get_decay_parameter_names(self.model)
-            groups = grouped_parameters(self.model, names, self.args.weight_decay)
-            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            self.optimizer = kind(groups, **options)
-        return self.optimizer
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """Make the schedule the arguments ask for, unless there is one. -> it"""
-        if self.lr_scheduler is None:
-            self.lr_scheduler = get_scheduler(
-                self.args.lr_scheduler_type,
-                optimizer=optimizer or self.optimizer,
-                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
-                num_training_steps=num_training_steps,
-                scheduler_specific_kwargs=self.args.lr_scheduler_kwargs,
-            )
-            self._created_lr_scheduler = True
-        return self.lr_scheduler
-
-    @staticmethod
-    def get_optimizer_cls_and_kwargs(args: TrainingArguments, model: Any = None) -> tuple[Any, Any]:
-        """-> the optimizer's class and its keywords"""
-        return get_optimizer_cls_and_kwargs(args)
-
-    def get_decay_parameter_names(self, model: Any) -> list[str]:
-        """The names of the parameters that weight decay is for."""
-        return decayed_names(model)
-
-    def get_num_trainable_parameters(self) -> int:
-        """How many numbers are trained."""
-        return sum(p.size for p in self.model.parameters() if p.requires_grad)
-
-    def get_learning_rates(self) -> list[float]:
-        """The rate of each group of parameters."""
-        return [group["lr"] for group in self._made_optimizer().param_groups]
-
-    def get_optimizer_group(self, param: Any = None) -> Any:
-        """The group of a parameter, or the parameters of every group."""
-        groups = self._made_optimizer().param_groups
-        if param is None:
-            return [group["params"] for group in groups]
-        return next(group for group in groups if any(p is param for p in group["params"]))
-
-    def _made_optimizer(self) -> Any:
-        if self.optimizer is None:
-            raise ValueError("there is no optimizer yet: call create_optimizer() or train() first")
-        return self.optimizer
-
-    def _get_learning_rate(self) -> float:
-        if isinstance(self.lr_scheduler, ReduceLROnPlateau):
-            return self.optimizer.param_groups[0]["lr"]
-        return self.lr_scheduler.get_last_lr()[0]
 
     # training
 
