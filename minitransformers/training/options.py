@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 
 
-class _Word(str, enum.Enum):
+class Word(str, enum.Enum):
     """A string that is one of a few. Prints as `Class.MEMBER`, on every version of Python."""
 
     __str__ = enum.Enum.__str__
@@ -19,7 +19,7 @@ class _Word(str, enum.Enum):
         raise ValueError(f"{value} is not a valid {cls.__name__}: choose one of {known}")
 
 
-class IntervalStrategy(_Word):
+class IntervalStrategy(Word):
     """When something happens during training."""
 
     NO = "no"
@@ -27,7 +27,7 @@ class IntervalStrategy(_Word):
     EPOCH = "epoch"
 
 
-class EvaluationStrategy(_Word):
+class EvaluationStrategy(Word):
     """The former name of `IntervalStrategy`."""
 
     NO = "no"
@@ -35,7 +35,7 @@ class EvaluationStrategy(_Word):
     EPOCH = "epoch"
 
 
-class HubStrategy(_Word):
+class HubStrategy(Word):
     """What is uploaded, and when."""
 
     END = "end"
@@ -44,7 +44,7 @@ class HubStrategy(_Word):
     ALL_CHECKPOINTS = "all_checkpoints"
 
 
-class ParallelMode(_Word):
+class ParallelMode(Word):
     """How processes share the work; here there is one."""
 
     NOT_PARALLEL = "not_parallel"
@@ -55,7 +55,7 @@ class ParallelMode(_Word):
     TPU = "tpu"
 
 
-class OptimizerNames(_Word):
+class OptimizerNames(Word):
     """Every optimizer the reference knows; `Trainer` tells which of them exist here."""
 
     ADAMW_HF = "adamw_hf"

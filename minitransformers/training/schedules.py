@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from .optim.base import Optimizer
-from .options import _Word
+from .options import Word
 from .schedulers import AdafactorSchedule, LambdaLR, ReduceLROnPlateau
 
 
-class SchedulerType(_Word):
+class SchedulerType(Word):
     """Names of schedules, as `TrainingArguments.lr_scheduler_type` takes them."""
 
     LINEAR = "linear"
