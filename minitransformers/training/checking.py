@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from ..core.module import Module
+from ..core.packed import Int4, Int8
 from ..models.auto import class_names
 from ..models.modeling import PreTrainedModel
 from .callbacks import has_length
@@ -57,11 +59,19 @@ def check_arguments(
 
 
 def check_model(model: Any) -> None:
-    """Raise ValueError for a model that computes no loss."""
+    """Raise ValueError for a model that computes no loss, or whose weights cannot be changed."""
     names = class_names("base").values()
     if isinstance(model, PreTrainedModel) and type(model).__name__ in names and not model.targets:
         raise ValueError(
             f"The model you have picked ({type(model).__name__}) cannot be used as is for training:"
             " it computes hidden states, and no loss. Choose a model with a head for your task, "
             "such as AutoModelForSequenceClassification"
+        )
+    slots = model.slots() if isinstance(model, Module) else ()
+    quantised = any(isinstance(getattr(owner, name), (Int4, Int8)) for _, owner, name in slots)
+    if quantised and not getattr(model, "peft_config", None):
+        raise ValueError(
+            "You cannot perform fine-tuning on purely quantized models: weights of 8 or 4 bits do "
+            "not change by small steps. Attach adapters (get_peft_model), or load the model "
+            "without quantization"
         )

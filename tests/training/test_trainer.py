@@ -24,11 +24,13 @@ from minitransformers import (
     EarlyStoppingCallback,
     GPT2Config,
     GPT2LMHeadModel,
+    LoraConfig,
     PrinterCallback,
     ProgressCallback,
     Trainer,
     TrainerCallback,
     TrainingArguments,
+    get_peft_model,
     optimization,
 )
 from minitransformers.core import ops
@@ -550,6 +552,24 @@ def test_other_errors(tmp_path: Path) -> None:
         build(tmp_path, tokenizer=object(), processing_class=object())
     with pytest.raises(ValueError, match="batch received was empty"):
         build(tmp_path, data_collator=lambda rows: {}).train()
+
+
+def test_quantised_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "source"
+    tiny.fill(GPT2LMHeadModel(GPT2Config(**GPT2))).save_pretrained(source)
+    rows = rows_of("causal", 8, False, 0)
+
+    def load() -> Any:
+        return GPT2LMHeadModel.from_pretrained(source, load_in_8bit=True)
+
+    with pytest.raises(ValueError, match="cannot perform fine-tuning on purely quantized models"):
+        build(tmp_path, model=load(), train_dataset=rows)
+    adapted = get_peft_model(load(), LoraConfig(task_type="CAUSAL_LM", target_modules=["c_attn"]))
+    assert build(tmp_path, model=adapted, train_dataset=rows).train().global_step == 2
+    halved = tiny.fill(GPT2LMHeadModel(GPT2Config(**GPT2))).half()
+    trainer = build(tmp_path, model=halved, train_dataset=rows)
+    trainer.train()
+    assert trainer.get_num_trainable_parameters() == halved.num_parameters()
 
 
 def test_without_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
