@@ -51,6 +51,7 @@ def rewritten(tmp_path: Path, text: str) -> str:
         ("transformers.generation.utils.GenerationConfig", "moved", "GenerationConfig"),
         ("transformers.TFAutoModel", "instead", "AutoModel"),
         ("transformers.FlaxBertModel", "instead", "BertModel"),
+        ("transformers.DynamicCache", "instead", "KVCache"),
         ("transformers.CLIPModel", "missing", ""),
         ("transformers.is_torch_available", "missing", ""),
         ("transformers.cli", "missing", ""),

@@ -18,6 +18,13 @@ ROOTS = ("transformers", "peft", "sentence_transformers")  # what this package s
 
 # Modules that exist there too; others of ours are not what they are called there.
 _MODULES = ("adapters", "generation", "logging", "models", "optimization", "pipelines")
+# Names that another stands in for -> (its name, what to know)
+_INSTEAD = {
+    "AutoModelWithLMHead": ("AutoModelForCausalLM", "or AutoModelForSeq2SeqLM, ...MaskedLM"),
+    "DynamicCache": ("KVCache", "which every model makes itself"),
+    "PreTrainedConfig": ("PretrainedConfig", "as up to version 4"),
+    "StaticCache": ("KVCache", "which every model makes itself"),
+}
 _ELSEWHERE = (
     (r"TF[A-Z]|Flax[A-Z]", "there is no TensorFlow and no JAX here"),
     (r"is_\w+_available$", "take the branch that needs nothing installed"),
@@ -57,6 +64,9 @@ def judge(path: str) -> Verdict:
             same = target.split(".")[1:] == parts
             return Verdict("same" if same else "moved", target, "" if same else target)
     name = next((p for p in parts if p[:1].isupper()), parts[-1])
+    if name in _INSTEAD:
+        other, note = _INSTEAD[name]
+        return Verdict("instead", f"{PACKAGE}.{other}", f"{other}, {note}")
     bare = re.sub(r"^(TF|Flax)(?=[A-Z])", "", name)
     if bare != name and find(f"{PACKAGE}.{bare}") is not None:
         return Verdict("instead", f"{PACKAGE}.{bare}", f"{bare}, which takes and gives arrays")

@@ -6,7 +6,6 @@ name -> (dotted path that takes its place or "", what else to know). ("", "") ne
 _OUT = ("", "leave it out: there is one device, the CPU")
 _DTYPE = ("", "its name as a text for torch_dtype=, NumPy's type for arrays")
 _PLAIN = ("minitransformers.no_grad", "")
-_OPTIMIZER = ("minitransformers.optimization.AdamW", "or optim= of TrainingArguments")
 _OWN_MODEL = (
     "minitransformers.PreTrainedModel",
     "docs/adding_a_model.md builds models of your own",
@@ -145,13 +144,12 @@ TORCH: dict[str, tuple[str, str]] = {
         "numpy.linalg.norm",
         "the product of vectors of length one",
     ),
-    "torch.optim": _OPTIMIZER,
-    "torch.optim.AdamW": _OPTIMIZER,
+    "torch.optim": ("minitransformers.training.optim", ""),
+    "torch.optim.AdamW": ("minitransformers.training.optim.AdamW", ""),
+    "torch.optim.Adam": ("minitransformers.training.optim.Adam", ""),
+    "torch.optim.SGD": ("minitransformers.training.optim.SGD", ""),
     "torch.utils.data.Dataset": ("", "leave the base class out: a length and an index will do"),
-    "torch.utils.data.DataLoader": (
-        "minitransformers.Trainer",
-        "Trainer batches a data set itself",
-    ),
+    "torch.utils.data.DataLoader": ("minitransformers.training.data.DataLoader", ""),
 }
 
 # Methods of tensors that arrays lack -> what to write.
