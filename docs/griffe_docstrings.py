@@ -33,7 +33,10 @@ def as_markdown(text: str) -> str:
 
 
 def _escaped(line: str) -> str:
-    return re.sub(r"[<\[]", lambda m: "\\" + m[0], line) if "`" not in line else line
+    """Brackets are no links and no tags; what stands in backticks stays."""
+    parts = re.split(r"(`[^`]*`)", line)
+    parts[::2] = [re.sub(r"[<\[]", lambda m: "\\" + m[0], part) for part in parts[::2]]
+    return "".join(parts)
 
 
 class Readable(griffe.Extension):

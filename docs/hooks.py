@@ -17,6 +17,7 @@ from minitransformers import _PUBLIC
 ROOT = Path(__file__).parents[1]
 # patterns of modules -> how much of each class is shown
 _MEMBERS = {"models.*": "false", "pipelines.*": "false"}
+_OPEN = ("Auto", "PreTrained", "Pretrained", "Pipeline", "SentenceTransformer")  # but of these all
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -43,7 +44,7 @@ def reference(patterns: list[str]) -> str:
         for name in _PUBLIC[module]:
             lines.append(f"::: minitransformers.{module}.{name}")
             whole = next((m for p, m in _MEMBERS.items() if fnmatch(module, p)), None)
-            if whole and not name.startswith(("Auto", "PreTrained", "Pretrained", "Pipeline")):
+            if whole and not name.startswith(_OPEN):
                 lines += ["    options:", f"      members: {whole}"]
             lines.append("")
     return "\n".join(lines)
