@@ -70,6 +70,14 @@ def test_help_shows_examples_that_can_be_typed(run: Any, command: str) -> None:
             build_parser().parse_args(words[1:])
 
 
+def test_help_loads_no_library() -> None:
+    code = (
+        "import sys; from minitransformers.cli import main; main(['--help']); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numpy", "tokenizers", "huggingface_hub"} & set(done.stdout.split())
+
+
 def test_what_is_used_wrongly(run: Any) -> None:
     for arguments in (
         ["sing"],
@@ -241,6 +249,18 @@ def test_bench(told: Any, checkpoint: Any, name: str) -> None:
     speed = "new_tokens_per_second" if name == "lm" else "tokens_per_second"
     assert facts[speed] > 0
     assert facts["rows"] == 2
+
+
+@pytest.mark.oracle
+def test_bench_beside_torch(told: Any, checkpoint: Any) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    counts = ("--prompt-tokens", 4, "--new-tokens", 3, "--repeat", 1, "--threads", 1)
+    here, there = told("bench", "--model", checkpoint("lm"), *counts)
+    assert there["library"].startswith("torch")
+    assert there["class"] == here["class"]
+    assert there["parameters"] == here["parameters"]
+    assert there["new_tokens_per_second"] > 0
 
 
 # cache

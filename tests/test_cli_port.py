@@ -41,6 +41,8 @@ def rewritten(tmp_path: Path, text: str) -> str:
     [
         ("transformers.AutoModel", "same", "AutoModel"),
         ("transformers.BertTokenizerFast", "same", "BertTokenizerFast"),
+        ("transformers.utils.logging", "moved", "logging"),
+        ("transformers.modeling_outputs.MaskedLMOutput", "moved", "models.outputs.MaskedLMOutput"),
         ("transformers.AutoModel.from_pretrained", "same", "AutoModel.from_pretrained"),
         ("transformers.AutoModel.no_such_thing", "missing", ""),
         ("transformers.logging.set_verbosity_error", "same", "logging.set_verbosity_error"),
@@ -221,6 +223,16 @@ def test_long_imports_are_split(tmp_path: Path) -> None:
     assert new == (
         f"from minitransformers import (\n{listed})\nfrom transformers import ViTModel\n"
     )
+
+
+def test_folders(tmp_path: Path, capsys: Any) -> None:
+    for name in ("b.py", "a.ipynb", "sub/c.py", ".hidden/d.py", "notes.txt"):
+        file = tmp_path / "src" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('{"cells": []}' if name.endswith("ipynb") else "import transformers\n")
+    assert main(["port", str(tmp_path / "src"), "--json"]) == 0
+    files = [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()]
+    assert [Path(f).name for f in files] == ["a.ipynb", "b.py", "c.py"]
 
 
 def test_write_leaves_the_difference(tmp_path: Path, capsys: Any) -> None:

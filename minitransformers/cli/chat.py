@@ -10,10 +10,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import common
-from .conversation import Conversation
+
+if TYPE_CHECKING:
+    from .conversation import Conversation
 
 HELP = "talk with a model in the terminal"
 EXAMPLES = (
@@ -50,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from ..core.random import set_seed
+    from .conversation import Conversation
 
     parameters = common.generation_parameters(options)
     chat = Conversation.open(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Iterator
 from typing import Any
 
 from . import common
@@ -11,14 +13,16 @@ HELP = "tell what a script or notebook uses of transformers, and what to write h
 EXAMPLES = (
     "minitransformers port train.py notebook.ipynb",
     "minitransformers port train.py --write     # rewrites imports, leaves train.py.diff",
-    "minitransformers port src/*.py --check --json",
+    "minitransformers port src/ --check --json",
 )
 _SIGNS = {"same": "=", "moved": ">", "instead": "~", "missing": "x"}
 _LEGEND = "= exists under its name   > exists elsewhere   ~ write something else   x not here"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", nargs="+", help="Python scripts (.py) and notebooks (.ipynb)")
+    parser.add_argument(
+        "file", nargs="+", help="Python scripts (.py), notebooks (.ipynb), folders of them"
+    )
     parser.add_argument(
         "--write",
         action="store_true",
@@ -31,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     from .porting import read_source, rewrite, scan
 
     missing = 0
-    for path in options.file:
+    for path in _files(options.file):
         source = read_source(path)
         uses = scan(source)
         missing += sum(use.status == "missing" for use in uses)
@@ -48,6 +52,17 @@ def run(options: argparse.Namespace) -> None:
             _print(facts)
     if missing and options.check:
         raise ValueError(f"{missing} uses of what is not here")
+
+
+def _files(paths: list[str]) -> Iterator[str]:
+    """The files given, and in their order those of the folders given; hidden ones are left out."""
+    for path in paths:
+        if not os.path.isdir(path):
+            yield path
+        for folder, inside, names in os.walk(path):
+            inside[:] = sorted(name for name in inside if not name.startswith("."))
+            found = (name for name in sorted(names) if not name.startswith("."))
+            yield from (os.path.join(folder, n) for n in found if n.endswith((".py", ".ipynb")))
 
 
 def _print(facts: dict[str, Any]) -> None:

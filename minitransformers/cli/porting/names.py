@@ -18,6 +18,12 @@ ROOTS = ("transformers", "peft", "sentence_transformers")  # what this package s
 
 # Modules that exist there too; others of ours are not what they are called there.
 _MODULES = ("adapters", "generation", "logging", "models", "optimization", "pipelines")
+# Files there -> modules here, beside those whose names are all in the package itself
+_FILES = {
+    "cache_utils": ["core", "cache"],
+    "modeling_outputs": ["models", "outputs"],
+    "trainer_utils": ["training", "evaluation"],
+}
 # Names that another stands in for -> (its name, what to know)
 _INSTEAD = {
     "AutoModelWithLMHead": ("AutoModelForCausalLM", "or AutoModelForSeq2SeqLM, ...MaskedLM"),
@@ -77,9 +83,9 @@ def judge(path: str) -> Verdict:
 def find(path: str) -> Any:
     """The object of a dotted path in this package, None if there is none."""
     found: Any = importlib.import_module(PACKAGE)
-    for depth, name in enumerate(path.split(".")[1:]):
+    for name in path.split(".")[1:]:
         if isinstance(found, types.ModuleType):
-            found = _in_module(found, name, depth)
+            found = _in_module(found, name)
         else:
             found = inspect.getattr_static(found, name, None)
         if found is None:
@@ -87,17 +93,11 @@ def find(path: str) -> Any:
     return found
 
 
-def _in_module(module: types.ModuleType, name: str, depth: int) -> Any:
-    try:
-        value = getattr(module, name)
-    except AttributeError:
-        value = None
-    if isinstance(value, types.ModuleType) or value is None:
-        inside = f"{module.__name__}.{name}"
-        known = name in _MODULES if depth == 0 else hasattr(module, "__path__")
-        if not known or name.startswith("_") or importlib.util.find_spec(inside) is None:
-            return None
-        return importlib.import_module(inside)
+def _in_module(module: types.ModuleType, name: str) -> Any:
+    value = getattr(module, name, None)
+    inside = f"{module.__name__}.{name}"
+    if value is None and hasattr(module, "__path__") and importlib.util.find_spec(inside):
+        value = importlib.import_module(inside)
     return value
 
 
@@ -108,9 +108,12 @@ def _candidates(parts: list[str]) -> list[str]:
     """
     first = next((i for i, p in enumerate(parts) if p[:1].isupper()), len(parts) - 1)
     modules, name = parts[:first], parts[first:]
-    paths = [modules, *([] if len(parts) == 1 else [[]])]
-    paths += [modules[:n] for n in range(len(modules) - 1, 0, -1)]
-    return [".".join([PACKAGE, *path, *name]) for path in paths]
+    homes = [modules, [], *(modules[:n] for n in range(len(modules) - 1, 0, -1))]
+    paths = [[*home, *name] for home in homes]
+    public = (*_MODULES, *importlib.import_module(PACKAGE).__all__)
+    paths = [p for p in paths if p[0] in public or p[0].endswith(("Tokenizer", "TokenizerFast"))]
+    paths += [[*_FILES[file], *name] for file in modules[-1:] if file in _FILES]
+    return [".".join([PACKAGE, *path]) for path in paths]
 
 
 def _of_torch(path: str) -> Verdict:
