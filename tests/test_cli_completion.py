@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,7 +63,37 @@ def test_fish(line: str, expected: set[str], capsys: Any) -> None:
     assert {row.split("\t")[0] for row in out.splitlines()} == expected
 
 
-def test_zsh(capsys: Any) -> None:
+# types a line into a shell of its own, and waits for what it becomes
+TYPING = """
+zmodload zsh/zpty && zpty shell 'TERM=dumb zsh -f -i'
+zpty -w shell "PS1=; unsetopt zle_bracketed_paste; autoload -U compinit; compinit -D -u; source $1"
+zpty -w shell 'print re""ady'
+zpty -r -m shell seen '*ready*'
+zpty -w -n shell "$2"$'\\t\\t'
+zpty -r -m shell seen "*$3 *"
+print -r -- "$seen"
+zpty -d shell
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("minitransformers comp", "completion"),
+        ("minitransformers generate --quan", "--quantize"),
+        ("minitransformers generate --quantize 8", "8bit"),
+        ("minitransformers cache d", "delete"),
+    ],
+)
+def test_zsh(line: str, expected: str, capsys: Any, tmp_path: Path) -> None:
+    (tmp_path / "script.zsh").write_text(script("zsh", capsys))
+    completed = f"{line[: line.rindex(' ')]} {expected}"
+    out = run("zsh", "-f", "-c", TYPING, "zsh", str(tmp_path / "script.zsh"), line, completed)
+    assert completed in out
+    assert "_arguments" not in out
+
+
+def test_zsh_knows_the_function(capsys: Any) -> None:
     code = "autoload -U compinit; compinit -D\n" + script("zsh", capsys)
     out = run(
         "zsh",

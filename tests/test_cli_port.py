@@ -42,6 +42,17 @@ def rewritten(tmp_path: Path, text: str) -> str:
         ("transformers.AutoModel", "same", "AutoModel"),
         ("transformers.BertTokenizerFast", "same", "BertTokenizerFast"),
         ("transformers.utils.logging", "moved", "logging"),
+        ("transformers.utils.logging.get_logger", "moved", "logging.get_logger"),
+        (
+            "transformers.trainer_utils.PredictionOutput",
+            "moved",
+            "training.evaluation.PredictionOutput",
+        ),
+        (
+            "transformers.trainer_utils.get_last_checkpoint",
+            "moved",
+            "training.checkpoint.get_last_checkpoint",
+        ),
         ("transformers.modeling_outputs.MaskedLMOutput", "moved", "models.outputs.MaskedLMOutput"),
         ("transformers.AutoModel.from_pretrained", "same", "AutoModel.from_pretrained"),
         ("transformers.AutoModel.no_such_thing", "missing", ""),

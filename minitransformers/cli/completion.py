@@ -28,6 +28,7 @@ class Option:
     help: str
     choices: list[str]
     takes_value: bool
+    repeats: bool
 
 
 @dataclass
@@ -73,6 +74,7 @@ def _options(parser: argparse.ArgumentParser) -> list[Option]:
             _plain((action.help or "") % (vars(action) | {"prog": parser.prog})),
             [str(choice) for choice in action.choices or ()],
             action.nargs != 0,
+            action.nargs in ("*", "+"),
         )
         for action in parser._actions
         if not isinstance(action, argparse._SubParsersAction)
@@ -134,15 +136,16 @@ compdef _minitransformers minitransformers
 
 
 def _zsh_options(command: Command) -> str:
-    specs = []
+    specs, places = [], 0
     for option in command.options:
         values = f"({' '.join(option.choices)})" if option.choices else "_files"
         if not option.names:
-            specs.append(f"'*:argument:{values}'")
+            places += 1
+            specs.append(f"'{'*' if option.repeats else places}:argument:{values}'")
         for name in option.names:
             value = f":value:{values}" if option.takes_value else ""
             specs.append(f"'{name}[{option.help}]{value}'")
-    return " ".join(dict.fromkeys(specs))
+    return " ".join(specs)
 
 
 def _fish(found: list[Command]) -> str:

@@ -20,9 +20,9 @@ ROOTS = ("transformers", "peft", "sentence_transformers")  # what this package s
 _MODULES = ("adapters", "generation", "logging", "models", "optimization", "pipelines")
 # Files there -> modules here, beside those whose names are all in the package itself
 _FILES = {
-    "cache_utils": ["core", "cache"],
-    "modeling_outputs": ["models", "outputs"],
-    "trainer_utils": ["training", "evaluation"],
+    "cache_utils": ("core.cache",),
+    "modeling_outputs": ("models.outputs",),
+    "trainer_utils": ("training.evaluation", "training.checkpoint"),
 }
 # Names that another stands in for -> (its name, what to know)
 _INSTEAD = {
@@ -108,11 +108,12 @@ def _candidates(parts: list[str]) -> list[str]:
     """
     first = next((i for i, p in enumerate(parts) if p[:1].isupper()), len(parts) - 1)
     modules, name = parts[:first], parts[first:]
-    homes = [modules, [], *(modules[:n] for n in range(len(modules) - 1, 0, -1))]
+    inner = range(1, len(modules))
+    homes = [modules, [], *(modules[:-n] for n in inner), *(modules[n:] for n in inner)]
     paths = [[*home, *name] for home in homes]
     public = (*_MODULES, *importlib.import_module(PACKAGE).__all__)
     paths = [p for p in paths if p[0] in public or p[0].endswith(("Tokenizer", "TokenizerFast"))]
-    paths += [[*_FILES[file], *name] for file in modules[-1:] if file in _FILES]
+    paths += [[home, *name] for file in modules[-1:] for home in _FILES.get(file, ())]
     return [".".join([PACKAGE, *path]) for path in paths]
 
 
