@@ -152,6 +152,11 @@ def test_keywords_that_a_call_does_not_take(tmp_path: Path) -> None:
     assert len(found) == 2
 
 
+def test_a_name_that_is_taken_for_something_else(tmp_path: Path) -> None:
+    text = "from transformers import pipeline\npipeline = pipeline('ner')\npipeline('a text')\n"
+    assert list(uses(tmp_path, text)) == [(1, "transformers.pipeline")]
+
+
 def test_a_script_without_transformers(tmp_path: Path) -> None:
     assert uses(tmp_path, "import numpy as np\nnp.zeros(3).view().max(dim=1)\n") == {}
 

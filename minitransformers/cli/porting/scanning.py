@@ -115,6 +115,12 @@ class _Scanner(ast.NodeVisitor):
             self.check_method(node, node.func.attr)
         self.generic_visit(node)
 
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self.generic_visit(node)
+        for target in node.targets:
+            if isinstance(target, ast.Name):  # pipeline = pipeline("ner") takes the name away
+                self.names.pop(target.id, None)
+
     def path_of(self, node: ast.AST) -> str | None:
         """The dotted path of an imported name or of what hangs on one."""
         if isinstance(node, ast.Name):
