@@ -51,8 +51,9 @@ class Parameter(np.lib.mixins.NDArrayOperatorsMixin):
 
         A weight kept in half precision becomes a float32 one.
         """
-        if not (isinstance(self.data, np.ndarray) and self.data.flags.writeable):
-            self.data = np.array(self.data)
+        flags = self.data.flags
+        if not (isinstance(self.data, np.ndarray) and flags.writeable and flags.c_contiguous):
+            self.data = np.array(self.data, order="C")
         return self.data
 
     def accumulate(self, g: np.ndarray) -> tuple:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import BLOCK, Optimizer, blocks, check
+from .base import Optimizer, check, in_blocks
 
 
 class Adam(Optimizer):
@@ -64,12 +64,8 @@ class Adam(Optimizer):
         root = math.sqrt(1.0 - beta2 ** state["step"])
         largest = [state["max_exp_avg_sq"]] if group["amsgrad"] else []
 
-        g_own = np.empty(min(BLOCK, param.size), param.dtype)
-        scratch = np.empty_like(g_own)
-        for p, g, m, v, *most in blocks(
-            param, grad, state["exp_avg"], state["exp_avg_sq"], *largest
-        ):
-            a, t = g_own[: p.size], scratch[: p.size]
+        def update(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, *most: Any) -> None:
+            a, t = np.empty((2, p.size), p.dtype)
             if group["maximize"]:
                 g = np.negative(g, out=a)
             if decay and self.decoupled:
@@ -86,6 +82,8 @@ class Adam(Optimizer):
             np.divide(m, t, out=t)
             t *= step_size
             p -= t
+
+        in_blocks(update, param, grad, state["exp_avg"], state["exp_avg_sq"], *largest)
 
 
 class AdamW(Adam):

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ...core.blocks import over_blocks
 from ...core.parameter import Parameter
 from ...core.recording import enable_grad
-
-BLOCK = 32768  # elements; an update's five or six arrays of that size stay inside an L2 cache
 
 
 class Optimizer:
@@ -145,8 +144,10 @@ def check(**ranges: tuple[float | None, float, float]) -> None:
             )
 
 
-def blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """Flat pieces of arrays of one size, all of the same place at a time."""
+def in_blocks(update: Callable[..., None], *arrays: np.ndarray) -> None:
+    """Call update(*pieces) with flat pieces of arrays of one size, all of the same place at a time.
+
+    The arrays are contiguous. Several threads share the pieces of large ones.
+    """
     flat = [x.reshape(-1) for x in arrays]
-    for start in range(0, flat[0].size, BLOCK):
-        yield tuple(x[start : start + BLOCK] for x in flat)
+    over_blocks(lambda start, stop: update(*(x[start:stop] for x in flat)), flat[0].size)

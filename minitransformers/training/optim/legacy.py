@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .adam import moments_of
-from .base import BLOCK, Optimizer, blocks, check
+from .base import Optimizer, check, in_blocks
 
 
 class AdamW(Optimizer):
@@ -59,9 +59,9 @@ class AdamW(Optimizer):
         step_size = group["lr"]
         if group["correct_bias"]:
             step_size *= math.sqrt(1.0 - beta2 ** state["step"]) / (1.0 - beta1 ** state["step"])
-        scratch = np.empty(min(BLOCK, param.size), param.dtype)
-        for p, g, m, v in blocks(param, grad, state["exp_avg"], state["exp_avg_sq"]):
-            t = scratch[: p.size]
+
+        def update(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray) -> None:
+            t = np.empty_like(p)
             moments_of(g, m, v, beta1, beta2, t)
             np.sqrt(v, out=t)
             t += group["eps"]
@@ -70,3 +70,5 @@ class AdamW(Optimizer):
             p -= t
             if group["weight_decay"] > 0.0:
                 p *= 1.0 - group["lr"] * group["weight_decay"]
+
+        in_blocks(update, param, grad, state["exp_avg"], state["exp_avg_sq"])

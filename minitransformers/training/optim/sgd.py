@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import BLOCK, Optimizer, blocks, check
+from .base import Optimizer, check, in_blocks
 
 
 class SGD(Optimizer):
@@ -58,10 +58,8 @@ class SGD(Optimizer):
         kept = 1.0 if first else 1.0 - group["dampening"]
         held = [state["momentum_buffer"]] if momentum else []
 
-        g_own = np.empty(min(BLOCK, param.size), param.dtype)
-        scratch = np.empty_like(g_own)
-        for p, g, *buffer in blocks(param, grad, *held):
-            a, t = g_own[: p.size], scratch[: p.size]
+        def update(p: np.ndarray, g: np.ndarray, *buffer: np.ndarray) -> None:
+            a, t = np.empty((2, p.size), p.dtype)
             if group["maximize"]:
                 g = np.negative(g, out=a)
             if decay:
@@ -76,3 +74,5 @@ class SGD(Optimizer):
                 else:
                     g = direction
             p -= np.multiply(g, group["lr"], out=t)
+
+        in_blocks(update, param, grad, *held)
