@@ -115,7 +115,7 @@ def test_links_lead_somewhere() -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     named = re.findall(r": ([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
-    assert sorted(named) == PAGES
+    assert sorted(named) == PAGES, "name new pages under nav: in mkdocs.yml"
 
 
 def test_every_public_name_is_in_the_reference() -> None:
