@@ -33,10 +33,12 @@ def change(folder: Path, **fields: Any) -> None:
         ({"id2label": {"one": "x"}}, "makes no model: .*'one'"),
         ({"num_hidden_layers": 10**9}, "a model of 1000000000 blocks; at most 20000"),
         ({"num_hidden_layers": 999, "num_experts": 999}, "a model of 998001 blocks"),
-        ({"id2label": None, "num_labels": 10**9}, "1000000000 labels; at most 1000000"),
+        ({"id2label": None, "num_labels": 10**9}, "num_labels is 1000000000; at most 1000000"),
+        ({"model_type": "llama", "head_dim": 2**32}, "head_dim is 4294967296; at most 16777216"),
+        ({"model_type": "mpt", "n_heads": 2**20}, "n_heads is 1048576; at most 65536"),
         ({"hidden_size": "large"}, "makes no BertModel: TypeError"),
         ({"hidden_size": 0, "num_attention_heads": 0}, "makes no BertModel: ZeroDivisionError"),
-        ({"num_hidden_layers": 50, "intermediate_size": 10**9}, "size mismatch"),
+        ({"num_hidden_layers": 50, "intermediate_size": 10**7}, "size mismatch"),
     ],
 )
 def test_a_broken_configuration_is_one_error(folder: Path, fields: dict, message: str) -> None:
@@ -52,7 +54,7 @@ def test_fresh_weights_have_a_bound(folder: Path) -> None:
     del weights["embeddings.word_embeddings.weight"]
     write_safetensors(path, weights)
     assert AutoModel.from_pretrained(folder)
-    change(folder, vocab_size=10**9)
+    change(folder, vocab_size=10**7)
     with pytest.raises(ValueError, match=rf"{folder}: .* asks for \d+ weights that .* lacks"):
         AutoModel.from_pretrained(folder)
 

@@ -9,11 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _KINDS = {"model_type": str, "architectures": list, "id2label": dict, "label2id": dict}
-# A block of a model costs some 20 kB of Python objects before it has a weight, a label 200 bytes.
+# A block of a model costs some 20 kB of Python objects before it has a weight, a label 200 bytes;
+# tables of angles and slopes are made before any weight's shape could contradict.
 _MAX_BLOCKS = 20_000
-_MAX_LABELS = 1_000_000
+_MOST = {
+    r"^num_labels$": 1_000_000,
+    r"(size|dim|ndims|embd|^d_\w+)$": 2**24,
+    r"(heads?|buckets)$": 2**16,
+}
 _MAX_FRESH = 50_000_000
-_BROKEN = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, MemoryError)
+_BROKEN = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+_BROKEN += (AssertionError, MemoryError, RecursionError)
 
 
 def check_fields(values: Mapping[str, Any], path: str) -> None:
@@ -27,8 +33,10 @@ def check_fields(values: Mapping[str, Any], path: str) -> None:
     blocks = max(layers, default=1) * max(experts, default=1)
     if blocks > _MAX_BLOCKS:
         raise ValueError(f"{path}: a model of {blocks} blocks; at most {_MAX_BLOCKS}")
-    if counts.get("num_labels", 0) > _MAX_LABELS:
-        raise ValueError(f"{path}: {counts['num_labels']} labels; at most {_MAX_LABELS}")
+    for name, n in counts.items():
+        most = next((most for ending, most in _MOST.items() if re.search(ending, name)), n)
+        if n > most:
+            raise ValueError(f"{path}: {name} is {n}; at most {most}")
 
 
 def check_fresh(missing: Iterable[tuple[int, ...]], stored: Iterable[Any], source: str) -> None:
