@@ -311,6 +311,8 @@ def hub_fixture(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[HubServer
     ):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    # read once, perhaps in a test that was offline
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     # files go up through HTTP and not through Xet, whose servers are others
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True, raising=False)
     with HubServer() as server:
