@@ -61,7 +61,7 @@ fig.tight_layout()
 # Always the likeliest token. It is the default, and it tends to repeat itself.
 
 # %%
-show(model.generate(**tokens, max_new_tokens=40))
+show(model.generate(**tokens, max_new_tokens=30))
 
 # %% [markdown]
 # How long: `max_new_tokens` counts what is added, `max_length` the prompt too; without either, a
@@ -70,7 +70,7 @@ show(model.generate(**tokens, max_new_tokens=40))
 
 # %%
 show(model.generate(**tokens, max_length=12))
-show(model.generate(**tokens, max_new_tokens=40, stop_strings=["."], tokenizer=tokenizer))
+show(model.generate(**tokens, max_new_tokens=30, stop_strings=["."], tokenizer=tokenizer))
 show(model.generate(**tokens, max_new_tokens=8, min_new_tokens=8, max_time=10.0))
 
 # %% [markdown]
@@ -80,7 +80,7 @@ show(model.generate(**tokens, max_new_tokens=8, min_new_tokens=8, max_time=10.0)
 # Greedy search without its repetitions.
 
 # %%
-show(model.generate(**tokens, max_new_tokens=40, penalty_alpha=0.6, top_k=4))
+show(model.generate(**tokens, max_new_tokens=30, penalty_alpha=0.6, top_k=4))
 
 # %% [markdown]
 # ## Sampling
@@ -292,7 +292,7 @@ fig.tight_layout()
 # ## Words as they come
 #
 # A `TextStreamer` prints them; the ids are returned all the same. A `TextIteratorStreamer` hands
-# them out, while `generate` runs in a thread.
+# them out while `generate` runs in a thread, an `AsyncTextIteratorStreamer` to `async for`.
 
 # %%
 from minitransformers import TextStreamer
@@ -300,7 +300,7 @@ from minitransformers import TextStreamer
 set_seed(0)
 streamer = TextStreamer(tokenizer, skip_prompt=True)
 _ = model.generate(
-    **tokens, streamer=streamer, max_new_tokens=40, do_sample=True, top_k=50, top_p=0.95
+    **tokens, streamer=streamer, max_new_tokens=30, do_sample=True, top_k=50, top_p=0.95
 )
 
 # %%

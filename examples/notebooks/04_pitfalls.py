@@ -185,14 +185,14 @@ import matplotlib.pyplot as plt
 
 tokenizer.pad_token = tokenizer.eos_token
 tokenizer.padding_side = "left"
-sizes = (1, 2, 4, 8)
+sizes, length = (1, 2, 4, 8), 8
 rates = {}
 for name, cache in (("with cache", True), ("without", False)):
     for size in sizes:
         batch = tokenizer(["Once upon a time"] * size, padding=True, return_tensors="np")
         start = time.perf_counter()
-        model.generate(**batch, max_new_tokens=16, min_new_tokens=16, use_cache=cache)
-        rates[name, size] = 16 * size / (time.perf_counter() - start)
+        model.generate(**batch, max_new_tokens=length, min_new_tokens=length, use_cache=cache)
+        rates[name, size] = length * size / (time.perf_counter() - start)
 
 fig, ax = plt.subplots(figsize=(6, 3))
 for name in ("with cache", "without"):
