@@ -406,7 +406,9 @@ def test_returns_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert json.loads((tmp_path / "train_results.json").read_text()) == metrics
     loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path)
     batch = pads(np.array)([{k: v for k, v in row.items() if k != "text"} for row in ROWS])
-    np.testing.assert_array_equal(loaded(**batch).logits, trainer.predict(ROWS).predictions)
+    # kernels, and with them the last bits, depend on the number of rows
+    predicted = trainer.predict(ROWS).predictions
+    np.testing.assert_allclose(loaded(**batch).logits, predicted, atol=1e-5)
     assert json.loads((tmp_path / "trainer_state.json").read_text())["global_step"] == 2
 
 
