@@ -103,6 +103,7 @@ def test_half_precision_stays_as_it_is_stored(saved, tmp_path, dtype, kind):
 def test_float32_can_be_rounded(saved, dtype):
     model, folder = saved
     half = type(model).from_pretrained(folder, torch_dtype=dtype)
+    assert half.config.torch_dtype == dtype
     eps = 2.0**-11 if dtype == "float16" else 2.0**-8
     for name, x in half.state_dict().items():
         exact = np.asarray(model.state_dict()[name])

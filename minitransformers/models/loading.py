@@ -106,6 +106,8 @@ def _put(
     head = model.get_output_embeddings()
     slots = {name: (owner, attribute) for name, owner, attribute in model.slots()}
     names: Iterable[str] = named
+    if precision.dtype is not None:
+        model.config.torch_dtype = precision.dtype
     if precision.bits is not None:
         names = progress(list(named), "Quantising weights")
         model.config.quantization_config = precision.describe()
