@@ -140,7 +140,7 @@ for name, options in sampling.items():
 order = probabilities.argsort()[::-1]
 reached = probabilities[order].cumsum()
 fig, ax = plt.subplots(figsize=(8, 3))
-ax.plot(np.arange(1, 201), reached[:200])
+ax.semilogx(np.arange(1, len(reached) + 1), reached)
 ax.axhline(0.92, ls=":", color="k")
 ax.axvline(
     np.searchsorted(reached, 0.92) + 1, ls="--", color="C1", label="top_p = 0.92 keeps these"
@@ -333,9 +333,12 @@ costs = {
 }
 rates = {}
 for name, options in costs.items():
-    start = time.perf_counter()
-    ids = model.generate(**tokens, max_new_tokens=20, min_new_tokens=20, **options)
-    rates[name] = 20 / (time.perf_counter() - start)
+    times = []
+    for _ in range(2):  # the first run of a kind also warms up
+        start = time.perf_counter()
+        model.generate(**tokens, max_new_tokens=20, min_new_tokens=20, **options)
+        times.append(time.perf_counter() - start)
+    rates[name] = 20 / min(times)
 
 fig, ax = plt.subplots(figsize=(8, 2.5))
 ax.barh(list(rates), list(rates.values()))

@@ -23,9 +23,9 @@ os.chdir(os.environ.get("MINITRANSFORMERS_EXAMPLES", "."))
 # %% [markdown]
 # ## As it should be
 #
-# Text to ids, ids to more ids, ids to text. A large model fits by `load_in_4bit=True`: its weights
-# take an eighth of the memory, and are expanded as they are multiplied. `device_map="auto"` of
-# other people's code is the CPU here.
+# Text to ids, ids to more ids, ids to text. A large model fits by `load_in_4bit=True`: its matrices
+# take about an eighth of the memory, and are expanded as they are multiplied. `device_map="auto"`
+# of other people's code is the CPU here.
 
 # %%
 from minitransformers import AutoModelForCausalLM, AutoTokenizer, set_seed
@@ -175,8 +175,8 @@ for text in ("The sky is", "The sky is "):
 # %% [markdown]
 # ## 8. One text at a time
 #
-# A step reads all weights, for one text or for eight. So batches cost little more than single texts
-# - and the cache of keys and values, on by default, saves computing the prompt anew at every step.
+# A step reads all weights, for one text or for eight, so eight take far less than eight times as
+# long. And the cache of keys and values, on by default, saves computing the prompt anew at each step.
 
 # %%
 import time
