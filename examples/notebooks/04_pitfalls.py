@@ -176,7 +176,7 @@ for text in ("The sky is", "The sky is "):
 # ## 8. One text at a time
 #
 # A step reads all weights, for one text or for eight, so eight take far less than eight times as
-# long. And the cache of keys and values, on by default, saves computing the prompt anew at each step.
+# long. And the cache of keys and values, on by default, saves computing the prompt anew each time.
 
 # %%
 import time
