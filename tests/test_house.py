@@ -20,8 +20,15 @@ MAY_IMPORT = {
     "generation": {"core", "hub", "checkpoints", "sharing"},
     "models": {"adapters", "core", "checkpoints", "hub", "generation", "sharing"},
     "training": {
-        "adapters", "core", "models", "generation", "tokenization", "checkpoints", "hub", "sharing",
-    },  # fmt: skip
+        "adapters",
+        "core",
+        "models",
+        "generation",
+        "tokenization",
+        "checkpoints",
+        "hub",
+        "sharing",
+    },
     "pipelines": {"adapters", "core", "models", "generation", "tokenization", "hub", "checkpoints"},
 }
 

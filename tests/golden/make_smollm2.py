@@ -1,6 +1,6 @@
 """Write smollm2.json: what the reference answers with SmolLM2-135M-Instruct's weights.
 
-Needs torch and transformers==4.46.3, whose own reader of GGUF does not tie the head of such a model:
+Needs torch and transformers==4.46.3, whose reader of GGUF does not tie the head of such a model:
     minitransformers convert SmolLM2-135M-Instruct.Q4_1.gguf FOLDER
     python make_smollm2.py FOLDER
 """
