@@ -205,9 +205,9 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
     def _over_tiles(
         self, task: Callable[[int, int, np.ndarray], None], start: int, stop: int
     ) -> None:
-        size = max(1, _TILE // self.width)
-        for first in range(start, stop, size):
-            last = min(first + size, stop)
+        tiles = max(1, round((stop - start) * self.width / _TILE))
+        for i in range(tiles):
+            first, last = (start + (stop - start) * k // tiles for k in (i, i + 1))
             tile = _scratch_of(last - first, self.width)
             self.expand(first, last, tile)
             task(first, last, tile)

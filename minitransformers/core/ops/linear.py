@@ -10,13 +10,13 @@ from ..packed import Packed
 from ..primitive import primitive
 from ..threads import parts, spread
 
-# Measured, 768 x 3072 from memory, in us: BLAS needs 340 for one row, which it multiplies in
-# place, and 870 for two to six, for which it first copies the weight into another order. Two rows
-# one after the other, over tiles that are still in the cache, take 570, three 780, four as long.
-_FEW = 3
+# Measured, 768 x 3072 from memory, in us. One row is multiplied in place, in 340. For more BLAS
+# copies the weight into another order first, and its kernel is made for eight rows: two to seven
+# take 750 to 1,100, eight 560 to 770. So they are filled up to eight; two rows one after the other,
+# over tiles that are still in the cache, take 570.
 _TILE = 64  # rows of the weight; 200 kB at a width of 768
-_LARGE = 1 << 19  # weights from which this pays for sharing out
-_TURNED = 48  # rows up to which weight @ x.T is faster than x @ weight.T: a quarter at 8 rows
+_LARGE = 1 << 19  # weights from which tiles pay for being shared out
+_KERNEL = 8
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
@@ -26,7 +26,7 @@ def _rows(x: np.ndarray) -> np.ndarray:
 
 
 def _few_rows(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """x @ weight.T, row by row over each tile of the weight. x: (2 or 3, in); weight: (out, in)"""
+    """x @ weight.T, row by row over each tile of the weight. x: (few, in); weight: (out, in)"""
     out = np.empty((len(x), len(weight)), x.dtype)
     tiles = len(weight) // _TILE
     tiled = weight[: tiles * _TILE].reshape(tiles, 1, _TILE, -1)
@@ -45,13 +45,21 @@ def _few_rows(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return out
 
 
+def _times(x: np.ndarray, weight: np.ndarray | Packed) -> np.ndarray:
+    """x @ weight. x: (rows, in); weight: (in, out) -> (rows, out)"""
+    rows = len(x)
+    if isinstance(weight, Packed) or not 1 < rows < _KERNEL or weight.size < _LARGE:
+        return x @ weight
+    filled = np.zeros((_KERNEL, x.shape[1]), x.dtype)
+    filled[:rows] = x
+    return (filled @ weight)[:rows]
+
+
 def _times_transpose(x: np.ndarray, weight: np.ndarray | Packed) -> np.ndarray:
     """x @ weight.T. x: (rows, in); weight: (out, in) -> (rows, out)"""
-    if isinstance(weight, np.ndarray) and 1 < len(x) <= _TURNED and weight.flags.c_contiguous:
-        if len(x) <= _FEW and weight.size >= _LARGE:
-            return _few_rows(x, weight)
-        return np.ascontiguousarray((weight @ x.T).T)
-    return x @ weight.T
+    if len(x) == 2 and weight.size >= _LARGE and isinstance(weight, np.ndarray):
+        return _few_rows(x, np.ascontiguousarray(weight))
+    return _times(x, weight.T)
 
 
 def _gradient_of_weight(weight: np.ndarray | Packed, x: np.ndarray, y: np.ndarray) -> Any:
@@ -88,7 +96,7 @@ def conv1d(x, weight, bias=None):
 
     x: (..., in); weight: (in, out); bias: (out,) or None -> (..., out)
     """
-    out = _rows(x) @ weight
+    out = _times(_rows(x), weight)
     if bias is not None:
         out += bias
     return out.reshape(*x.shape[:-1], weight.shape[1]), (x, weight, bias is not None)
