@@ -357,9 +357,11 @@ def main() -> None:
         model, training, validation, work, steps=options.steps, batch=options.batch, peak=options.lr
     )
 
-    model.save_pretrained(work / "best")
-    model = GPT2LMHeadModel.from_pretrained(work / "best", dtype="float16")
-    model.save_pretrained(options.out)
+    halves = {name: x.astype(np.float16) for name, x in model.state_dict().items()}
+    for name in model.ties():
+        del halves[name]
+    model.save_pretrained(options.out, state_dict=halves)
+    model = GPT2LMHeadModel.from_pretrained(options.out)
     write_tokenizer(tokenizer, options.out)
     loss = evaluate(model, held_out)
     write_card(
