@@ -10,6 +10,7 @@ blocks are spread, BLAS is held to one thread.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import os
@@ -71,10 +72,11 @@ def get_num_threads() -> int:
     return max((library.num_threads for library in _blas()), default=1)
 
 
+@functools.cache
 def respect_quota() -> None:
     """Lower BLAS's threads to `available_cpus()`, unless the environment has set a number.
 
-    Called once, when the first model is built.
+    Called when a model is built; the first time counts.
     """
     variables = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     if _limiter is not None or any(os.environ.get(v) for v in variables):

@@ -120,7 +120,10 @@ def _upload(
     token: str | None = None,
     **options: Any,
 ) -> Any:
-    return hub.api(token or trainer.args.hub_token).upload_folder(
+    if token or getattr(trainer, "_hub_client", None) is None:
+        # one client for all uploads: in the background it makes them one after the other
+        trainer._hub_client = hub.api(token or trainer.args.hub_token)
+    return trainer._hub_client.upload_folder(
         repo_id=trainer.hub_model_id,
         folder_path=folder,
         commit_message=message,
