@@ -1,13 +1,13 @@
 """Time the table and write results.md.
 
     PYTHONPATH=benchmarks python -m speed [--rounds N] [--threads N] [--only WORK ...]
-        [--python PATH] [--cache FOLDER] [--smoke] [--compare RESULTS.json] [--write]
+        [--python PATH] [--cache FOLDER] [--compare RESULTS.json] [--write]
 
 Every contestant that is installed runs in a process of its own, and they take turns, so that a busy
 machine slows all of them. What counts are ratios of medians, with the spread of the ratios of
 single rounds. --python names the interpreter of the rivals, where they are not installed beside
 this library. --compare shows what changed against earlier ratios; --write stores results.md and
-results.json beside this file. --smoke runs tiny shapes once and asserts nothing about time.
+results.json beside this file.
 """
 
 from __future__ import annotations
