@@ -28,6 +28,7 @@ from .contestants import CONTESTANTS
 from .works import WORKS
 
 HERE = Path(__file__).parent
+MEMORY = ("peak", "activations")  # columns that torch's figure stands in as well
 
 
 class Process:
@@ -93,7 +94,7 @@ def ratio(ours: list[float], theirs: list[float]) -> tuple[float, float, float]:
 def table(found: dict[str, Any], names: list[str]) -> tuple[str, dict[str, float]]:
     """The table in Markdown, and {work/rival: ratio}."""
     rivals = names[1:]
-    head = ["work", "minitransformers", *rivals, "wanted", "own memory", "peak"]
+    head = ["work", "minitransformers", *rivals, "wanted", "own memory", *MEMORY]
     rows, ratios = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)], {}
     for key, row in found.items():
         work, ours = WORKS[key], row["minitransformers"]
@@ -116,7 +117,14 @@ def table(found: dict[str, Any], names: list[str]) -> tuple[str, dict[str, float
             )
             ratios[f"{key}/{work.against}"] = round(middle, 3)
             wanted += f" x {WORKS[work.against].title}: {middle:.2f} ({low:.2f} to {high:.2f})"
-        cells += [wanted, f"{ours['own']:.0f} MB", f"{ours['peak']:.0f} MB"]
+        cells += [wanted, f"{ours['own']:.0f} MB"]
+        for kind in MEMORY:
+            measured = [
+                row[name][kind]
+                for name in ("minitransformers", "torch")
+                if kind in row.get(name, ())
+            ]
+            cells.append(" / ".join(f"{mb:.0f}" for mb in measured) + " MB")
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows), ratios
 

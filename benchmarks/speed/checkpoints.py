@@ -15,6 +15,7 @@ MODELS = {
         "T5Config",
         {"vocab_size": 32128, "tie_word_embeddings": True, "decoder_start_token_id": 0},
     ),
+    "bert-classifier": ("BertForSequenceClassification", "BertConfig", {}),
     "llama": (
         "LlamaForCausalLM",
         "LlamaConfig",

@@ -3,11 +3,15 @@
     python -m speed.contestants NAME CACHE [THREADS]
 
 reads names of works from its input, one a line, and prints a JSON object for each: seconds of one
-run, memory of its own in MB and the highest it was while it ran, or why it cannot do the work.
+run and MB of memory - its own (no file's), the most there was of any while it ran, and how much of
+that was not there before (activations) - or why it cannot do the work.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import json
 import re
 import sys
@@ -69,6 +73,10 @@ class Minitransformers(Contestant):
     def prepare(self, work: Work) -> Callable[[], Any]:
         import numpy as np
 
+        if work.task == "train":
+            from minitransformers.training.optim import AdamW
+
+            return _step(self.model(work), work, AdamW, np.array)
         return _of_the_api(self.model(work), work, np.array(inputs(work)), np.ones)
 
 
@@ -79,7 +87,6 @@ class Transformers(Contestant):
 
         if threads:
             torch.set_num_threads(threads)
-        torch.set_grad_enabled(False)
 
     def versions(self) -> dict[str, str]:
         import torch
@@ -92,13 +99,16 @@ class Transformers(Contestant):
 
         from .checkpoints import MODELS
 
-        if work.kind != "float32":
+        if work.kind.startswith("int"):
             raise NotImplementedError("not on a CPU")
         return getattr(transformers, MODELS[work.model][0]).from_pretrained(self.cache / work.model)
 
     def prepare(self, work: Work) -> Callable[[], Any]:
         import torch
 
+        torch.set_grad_enabled(work.task == "train")
+        if work.task == "train":
+            return _step(self.model(work), work, torch.optim.AdamW, torch.tensor)
         return _of_the_api(self.model(work), work, torch.tensor(inputs(work)), torch.ones)
 
 
@@ -115,6 +125,21 @@ def _of_the_api(model: Any, work: Work, ids: Any, ones: Callable) -> Callable[[]
     return lambda: model(ids, attention_mask=mask)
 
 
+def _step(model: Any, work: Work, optimiser: Any, array: Callable) -> Callable[[], Any]:
+    """A step of training, the same lines with both."""
+    ids = array(inputs(work))
+    labels = ids if work.model == "gpt2" else array([i % 2 for i in range(len(ids))])
+    model.train()
+    optimiser = optimiser(model.parameters(), lr=1e-5)
+
+    def step() -> None:
+        model(input_ids=ids, labels=labels).loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+
+    return step
+
+
 class CTranslate2(Contestant):
     def versions(self) -> dict[str, str]:
         import ctranslate2
@@ -124,8 +149,8 @@ class CTranslate2(Contestant):
     def load(self, work: Work) -> Any:
         import ctranslate2
 
-        if work.kind == "int4":
-            raise NotImplementedError("no 4-bit weights on a CPU")
+        if work.task == "train" or work.kind == "int4":
+            raise NotImplementedError("no training, no 4-bit weights on a CPU")
         folder = self.cache / f"{work.model}-ctranslate2-{work.kind}"
         if not folder.exists():
             raise NotImplementedError(f"{folder} is missing: see convert_ctranslate2")
@@ -194,6 +219,13 @@ def memory(kind: str) -> float:
     return 1024 * int(found[1]) / 1e6 if found else float("nan")
 
 
+def give_back() -> None:
+    """Freed memory goes back to the system, so that what a run takes anew can be seen."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def main() -> None:
     name, cache, *threads = sys.argv[1:]
     contestant = CONTESTANTS[name](Path(cache), int(threads[0]) if threads else None)
@@ -205,11 +237,14 @@ def main() -> None:
             if prepared[0] != key:
                 prepared = (key, contestant.prepare(WORKS[key]))
                 prepared[1]()  # once before it counts
+            give_back()
+            resting = memory("VmRSS")
             Path("/proc/self/clear_refs").write_text("5")  # the highest memory, from now on
             start = time.perf_counter()
             prepared[1]()
             answer: dict[str, Any] = {"seconds": time.perf_counter() - start}
             answer |= {"own": memory("Anonymous"), "peak": memory("VmHWM")}
+            answer["activations"] = answer["peak"] - resting
         except Exception as error:  # a rival that cannot do one work goes on with the next
             answer = {"why": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

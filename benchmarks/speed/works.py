@@ -10,11 +10,11 @@ class Work(NamedTuple):
     """One row of the table.
 
     title: for people; model: a key of checkpoints.MODELS
-    task: "generate", "forward" or "encode"
+    task: "generate", "forward", "encode" or "train": one step of AdamW, with dropout
     shape: (rows, tokens) of the input; new: tokens to generate
     options: further arguments of generate
     target: the least wanted ratio to torch + transformers, None for none
-    kind: "float32", "int8" or "int4" weights
+    kind: "float32", "int8" or "int4" weights; "trained" ones are float32 as well
     against: the rival the target is of: "torch", or a work of our own by key
     """
 
@@ -58,6 +58,12 @@ WORKS = {
         {"prompt_lookup_num_tokens": 8}, 1.8, "float32", "greedy-64",
     ),
     "greedy-64": Work("GPT-2, greedy after 64 tokens", "gpt2", "generate", (1, 64), 60),
+    "train-bert": Work(
+        "BERT-base, a step of training, 16 x 128", "bert-classifier", "train", (16, 128), target=1.0
+    ),
+    "train-gpt2": Work(
+        "GPT-2, a step of training, 8 x 128", "gpt2", "train", (8, 128), target=1.0, kind="trained"
+    ),
 }  # fmt: skip
 
 

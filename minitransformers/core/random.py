@@ -15,7 +15,9 @@ import numpy as np
 
 _U24 = np.float32(2.0**-24)
 _U53 = 2.0**-53
-_CACHED = 1 << 14  # normal numbers made at a time, five times faster than a whole matrix at once
+# numbers made at a time, so that what they are made of stays in the cache
+_NORMAL = 1 << 14
+_KEPT = 1 << 16
 
 
 class Generator:
@@ -51,10 +53,15 @@ class Generator:
         """Go on as if n words had been drawn."""
         self._bits.random_raw(n, output=False)
 
+    def bits53(self, n: int) -> np.ndarray:
+        """-> (n,) uint64 uniform below 2^53, two words each, the high half first"""
+        pairs = self._words.randint(0, 2**64, n, np.uint64)
+        pairs &= np.uint64(2**53 - 1)
+        return pairs
+
     def random53(self, n: int) -> np.ndarray:
-        """-> (n,) float64 uniform in [0, 1), two words each, the high half first"""
-        words = self.words(2 * n)
-        return _random53(words[0::2], words[1::2])
+        """-> (n,) float64 uniform in [0, 1)"""
+        return self.bits53(n) * _U53
 
     def rand(self, *shape: int) -> np.ndarray:
         """-> shape, float32 uniform in [0, 1)"""
@@ -69,8 +76,7 @@ class Generator:
 
     def exponential(self, *shape: int) -> np.ndarray:
         """-> shape, float32 with rate 1"""
-        words = self.words(2 * math.prod(shape))
-        return _exponential(words[0::2], words[1::2]).reshape(shape)
+        return _exponential(self.bits53(math.prod(shape))).reshape(shape)
 
     def multinomial(self, p: np.ndarray, k: int = 1) -> np.ndarray:
         """Draw k columns of each row without replacement, in the order drawn.
@@ -78,8 +84,8 @@ class Generator:
         p: (rows, columns) weights, need not sum to one -> (rows, k) int64
         """
         # every element uses up its words, but only likely ones need a logarithm
-        words, possible = self.words(2 * p.size), np.flatnonzero(p)
-        waits = _exponential(words[2 * possible], words[2 * possible + 1])
+        bits, possible = self.bits53(p.size), np.flatnonzero(p)
+        waits = _exponential(bits[possible])
         race = np.zeros(p.shape, np.float32)
         race.reshape(-1)[possible] = p.reshape(-1)[possible] / waits
         if k == 1:
@@ -94,14 +100,12 @@ class Generator:
         """A dropout mask: 0 with probability p, else 1 / (1 - p). -> shape, float32"""
         if p >= 1.0:
             return np.zeros(shape, np.float32)
-        # random53 < 1 - p, of the integers: the high half decides but for one in two million
-        words = self.words(2 * math.prod(shape))
-        first, second = divmod(math.ceil((1.0 - p) * 2**53), 2**32)
-        high = words[0::2] & np.uint32(0x1FFFFF)
-        kept = high < np.uint32(first)
-        ties = np.flatnonzero(high == np.uint32(first))
-        kept[ties] = words[1::2][ties] < np.uint32(second)
-        return kept.reshape(shape) * np.float32(1.0 / (1.0 - p))
+        out = np.empty(math.prod(shape), np.float32)
+        kept, scale = np.uint64(math.ceil((1.0 - p) * 2**53)), np.float32(1.0 / (1.0 - p))
+        for start in range(0, out.size, _KEPT):
+            some = out[start : start + _KEPT]
+            np.multiply(self.bits53(some.size) < kept, scale, out=some)
+        return out.reshape(shape)
 
     def randint(self, high: int, shape: tuple[int, ...]) -> np.ndarray:
         """-> shape, int64 in [0, high)"""
@@ -131,8 +135,8 @@ class Generator:
     def _normal_blocks(self, n: int) -> np.ndarray:
         out = np.empty(n, np.float32)
         whole = n // 16 * 16
-        for start in range(0, whole, _CACHED):
-            part = out[start : min(start + _CACHED, whole)]
+        for start in range(0, whole, _NORMAL):
+            part = out[start : min(start + _NORMAL, whole)]
             part[:] = _box_muller(self.rand(part.size))
         if whole < n:  # the last sixteen are drawn again, as one block
             self.words(n - whole)
@@ -151,14 +155,9 @@ class Generator:
         return out
 
 
-def _random53(high: np.ndarray, low: np.ndarray) -> np.ndarray:
-    """(n,) words -> (n,) float64 uniform in [0, 1)"""
-    return (((high.astype(np.uint64) << 32) | low) & (2**53 - 1)) * _U53
-
-
-def _exponential(high: np.ndarray, low: np.ndarray) -> np.ndarray:
-    """(n,) words -> (n,) float32 with rate 1"""
-    return (-np.log1p(-_random53(high, low))).astype(np.float32)
+def _exponential(bits: np.ndarray) -> np.ndarray:
+    """(n,) integers below 2^53 -> (n,) float32 with rate 1"""
+    return (-np.log1p(-(bits * _U53))).astype(np.float32)
 
 
 def _box_muller(uniform: np.ndarray) -> np.ndarray:

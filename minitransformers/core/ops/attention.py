@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..masks import Mask
 from ..primitive import primitive
-from ..threads import spread
+from ..threads import parts, spread
 from .shape import unbroadcast
 
 _SCORES = 1 << 19  # scores computed at a time: 2 MB
@@ -51,66 +52,97 @@ def attention(
         return _in_blocks(q, k, v, bias, scale, softcap, mask, head_mask), None
     if isinstance(mask, Mask):
         mask = mask.additive()
-    grouped = (batch, kv_heads, heads // kv_heads * seq, head_dim)
+    p = np.empty((batch, heads, seq, total), q.dtype)
+    out = np.empty(q.shape[:-1] + v.shape[-1:], q.dtype)
 
-    # queries of one group share their keys: stacking them makes one product of the whole group
-    p = (q * scale).reshape(grouped) @ k.swapaxes(-1, -2)
-    p = p.reshape(batch, heads, seq, total)
-    if softcap is not None:
-        np.tanh(np.divide(p, softcap, out=p), out=p)
-        p *= softcap
-    if bias is not None:
-        p += bias
-    if mask is not None:
-        p += mask
-    p -= np.maximum.reduce(p, axis=-1, keepdims=True)
-    np.exp(p, out=p)
-    p /= np.add.reduce(p, axis=-1, keepdims=True)
+    def mix(kv: slice, mine: slice) -> None:
+        # queries of one group share their keys: stacking them makes one product of the whole group
+        scores, keys = p[:, mine], k[:, kv]
+        stacked = (batch, keys.shape[1], -1)
+        queries = (q[:, mine] * scale).reshape(*stacked, head_dim)
+        np.matmul(queries, keys.swapaxes(-1, -2), out=scores.reshape(*stacked, total))
+        if softcap is not None:
+            np.tanh(np.divide(scores, softcap, out=scores), out=scores)
+            scores *= softcap
+        if bias is not None:
+            scores += _of_heads(bias, mine)
+        if mask is not None:
+            scores += _of_heads(mask, mine)
+        scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= np.add.reduce(scores, axis=-1, keepdims=True)
+        used = _used(scores, drop, head_mask, mine)
+        out[:, mine] = (used.reshape(*stacked, total) @ v[:, kv]).reshape(out[:, mine].shape)
 
-    used = p if drop is None else p * drop
-    if head_mask is not None:
-        used = used * head_mask
+    _over_heads(mix, p.size, heads, kv_heads)
     if keep is not None:
-        keep.append(used)
-    out = used.reshape(batch, kv_heads, -1, total) @ v
-    return out.reshape(q.shape[:-1] + v.shape[-1:]), (
-        q,
-        k,
-        v,
-        bias,
-        p,
-        used,
-        drop,
-        head_mask,
-        scale,
-        softcap,
-    )
+        keep.append(_used(p, drop, head_mask, slice(None)))
+    return out, (q, k, v, bias, p, drop, head_mask, scale, softcap)
 
 
 @attention.defvjp
 def _(saved, g):
-    q, k, v, bias, p, used, drop, head_mask, scale, softcap = saved
-    batch, heads, seq = p.shape[:3]
-    kv_heads = k.shape[1]
+    q, k, v, bias, p, drop, head_mask, scale, softcap = saved
+    batch, heads, kv_heads = *p.shape[:2], k.shape[1]
+    gq, gk, gv = np.empty_like(q), np.empty_like(k), np.empty_like(v)
+    gbias = None if bias is None else np.empty_like(bias)
 
-    def grouped(x):
-        return x.reshape(batch, kv_heads, heads // kv_heads * seq, x.shape[-1])
+    def part(kv: slice, mine: slice) -> None:
+        keys, probabilities = k[:, kv], p[:, mine]
 
-    gv = grouped(used).swapaxes(-1, -2) @ grouped(g)
-    gp = (grouped(g) @ v.swapaxes(-1, -2)).reshape(p.shape)
-    if head_mask is not None:
-        gp *= head_mask
-    if drop is not None:
-        gp *= drop
-    gp -= np.einsum("...i,...i->...", gp, p)[..., None]
-    gp *= p  # the gradient of the scores
-    gbias = None if bias is None else unbroadcast(gp, bias.shape)
-    if softcap is not None:  # d tanh = 1 - tanh^2, of the scores as they were
-        squashed = np.tanh(grouped(q * (scale / softcap)) @ k.swapaxes(-1, -2)).reshape(p.shape)
-        gp = gp * (1.0 - squashed * squashed)
-    gq = (grouped(gp) @ k).reshape(q.shape) * scale
-    gk = grouped(gp).swapaxes(-1, -2) @ grouped(q) * scale
+        def grouped(x):
+            return x.reshape(batch, keys.shape[1], -1, x.shape[-1])
+
+        g_mine = grouped(g[:, mine])
+        used = grouped(_used(probabilities, drop, head_mask, mine))
+        np.matmul(used.swapaxes(-1, -2), g_mine, out=gv[:, kv])
+        gp = (g_mine @ v[:, kv].swapaxes(-1, -2)).reshape(probabilities.shape)
+        if head_mask is not None:
+            gp *= _of_heads(head_mask, mine)
+        if drop is not None:
+            gp *= drop[:, mine]
+        gp -= np.einsum("...i,...i->...", gp, probabilities)[..., None]
+        gp *= probabilities  # the gradient of the scores
+        if gbias is not None:
+            gbias[:, mine] = unbroadcast(gp, gbias[:, mine].shape)
+        queries = q[:, mine]
+        if softcap is not None:  # d tanh = 1 - tanh^2, of the scores as they were
+            squashed = np.tanh(grouped(queries * (scale / softcap)) @ keys.swapaxes(-1, -2))
+            gp *= 1.0 - np.square(squashed).reshape(gp.shape)
+        gq[:, mine] = (grouped(gp) @ keys).reshape(queries.shape) * scale
+        gk[:, kv] = grouped(gp).swapaxes(-1, -2) @ grouped(queries) * scale
+
+    _over_heads(part, p.size, heads, kv_heads)
     return gq, gk, gv, gbias
+
+
+def _over_heads(
+    task: Callable[[slice, slice], None], scores: int, heads: int, kv_heads: int
+) -> None:
+    """Call task(heads of keys, heads of queries) until all are done, on threads if it pays."""
+    if scores < _LONG:
+        return task(slice(None), slice(None))
+    share, group = parts(kv_heads), heads // kv_heads
+
+    def some(i: int) -> None:
+        start, stop = kv_heads * i // share, kv_heads * (i + 1) // share
+        task(slice(start, stop), slice(start * group, stop * group))
+
+    spread(some, share)
+
+
+def _of_heads(x: np.ndarray, mine: slice) -> np.ndarray:
+    """These heads' part of what broadcasts to (batch, heads, seq, total)."""
+    return x if x.ndim < 3 or x.shape[-3] == 1 else x[..., mine, :, :]
+
+
+def _used(
+    p: np.ndarray, drop: np.ndarray | None, head_mask: np.ndarray | None, mine: slice
+) -> np.ndarray:
+    """The probabilities that values are mixed by. p: those of the heads `mine`"""
+    if drop is not None:
+        p = p * drop[:, mine]
+    return p if head_mask is None else p * _of_heads(head_mask, mine)
 
 
 def _in_blocks(
