@@ -1,13 +1,15 @@
 """Time the table and write results.md.
 
     PYTHONPATH=benchmarks python -m speed [--rounds N] [--threads N] [--only WORK ...]
-        [--python PATH] [--cache FOLDER] [--compare RESULTS.json] [--write]
+        [--rivals [NAME ...]] [--python PATH] [--cache FOLDER] [--compare [RESULTS.json]] [--write]
+    PYTHONPATH=benchmarks python -m speed --smoke
 
 Every contestant that is installed runs in a process of its own, and they take turns, so that a busy
 machine slows all of them. What counts are ratios of medians, with the spread of the ratios of
 single rounds. --python names the interpreter of the rivals, where they are not installed beside
-this library. --compare shows what changed against earlier ratios; --write stores results.md and
-results.json beside this file.
+this library. --compare shows what changed against earlier ratios, those that are stored here
+unless it names others; --write stores results.md and results.json beside this file. --smoke runs
+every work once, with tiny models, to see that it can.
 """
 
 from __future__ import annotations
@@ -157,13 +159,23 @@ def main() -> None:
     parser.add_argument("--rivals", nargs="*", choices=list(CONTESTANTS)[1:])
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "speed-models")
-    parser.add_argument("--compare", type=Path)
+    parser.add_argument("--compare", type=Path, nargs="?", const=HERE / "results.json")
+    parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    if options.smoke:
+        with tempfile.TemporaryDirectory() as cache:
+            options.cache, options.rounds, options.rivals = Path(cache), 1, []
+            return run(options)
+    run(options)
 
+
+def run(options: argparse.Namespace) -> None:
+    earlier = json.loads(options.compare.read_text()) if options.compare else {}
     for name in {WORKS[work].model for work in options.only}:
-        folder(options.cache, name)
-    names = ["minitransformers", *(options.rivals or list(CONTESTANTS)[1:])]
+        folder(options.cache, name, small=options.smoke)
+    rivals = list(CONTESTANTS)[1:] if options.rivals is None else options.rivals
+    names = ["minitransformers", *rivals]
     processes = [
         Process(n, sys.executable if n == "minitransformers" else options.python,
                 options.cache, options.threads)
@@ -176,10 +188,9 @@ def main() -> None:
     text, ratios = table(found, [p.name for p in processes])
     versions = {k: v for p in processes for k, v in p.versions.items()}
     print(f"\n{machine()}\n{versions}\n\n{text}")
-    if options.compare:
-        for key, before in json.loads(options.compare.read_text()).items():
-            if key in ratios:
-                print(f"{key}: {before} -> {ratios[key]} ({ratios[key] / before - 1:+.0%})")
+    for key, before in earlier.items():
+        if key in ratios:
+            print(f"{key}: {before} -> {ratios[key]} ({ratios[key] / before - 1:+.0%})")
     if options.write:
         (HERE / "results.md").write_text(f"{machine()}\n\n{versions}\n\n{text}\n")
         (HERE / "results.json").write_text(json.dumps(ratios, indent=1) + "\n")

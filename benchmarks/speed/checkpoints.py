@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-VOCABULARY = 50257
+from typing import Any
 
 # name -> (class of the model, class of its configuration, fields)
 MODELS = {
@@ -33,13 +32,30 @@ MODELS = {
 }
 
 
-def folder(cache: Path, name: str) -> Path:
+# fields that make a configuration's model small enough to try the benchmark itself
+SMALL: dict[str, dict[str, Any]] = {
+    "GPT2Config": {"n_embd": 32, "n_layer": 2, "n_head": 2},
+    "T5Config": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2},
+    "BertConfig": {
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    },
+    "LlamaConfig": {
+        "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "num_key_value_heads": 1,
+    },
+}  # fmt: skip
+
+
+def folder(cache: Path, name: str, small: bool = False) -> Path:
     """The model's folder below `cache`, made at the first call."""
     path = cache / name
     if not (path / "config.json").exists():
         import minitransformers
 
         kind, config, fields = MODELS[name]
+        if small:
+            fields = fields | SMALL[config]
         minitransformers.set_seed(0)
         model = getattr(minitransformers, kind)(getattr(minitransformers, config)(**fields))
         model.save_pretrained(path)

@@ -83,7 +83,8 @@ def attention(
 @attention.defvjp
 def _(saved, g):
     q, k, v, bias, p, drop, head_mask, scale, softcap = saved
-    batch, heads, kv_heads = *p.shape[:2], k.shape[1]
+    batch, heads = p.shape[:2]
+    kv_heads = k.shape[1]
     gq, gk, gv = np.empty_like(q), np.empty_like(k), np.empty_like(v)
     gbias = None if bias is None else np.empty_like(bias)
 
