@@ -1,10 +1,11 @@
-"""The figures of docs/strategies.md, from what the model in the package does.
+"""The figures of docs: strategies, from what the model in the package does; speed, as measured.
 
 python docs/figures/make_figures.py [folder]
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ NAME = "minitransformers/tiny-gpt2"
 tokenizer = AutoTokenizer.from_pretrained(NAME)
 model = AutoModelForCausalLM.from_pretrained(NAME)
 PROMPT = "My lord, I"
+RESULTS = Path(__file__).parents[2] / "benchmarks/speed/results.json"
 
 
 def ids_of(text: str) -> np.ndarray:
@@ -227,11 +229,25 @@ def dola() -> Drawing:
     return drawing
 
 
+def speed() -> Drawing:
+    """How many times as fast as torch each work is; a line where both are equal."""
+    drawing = Drawing()
+    ratios = json.loads(RESULTS.read_text(encoding="utf-8"))
+    rows = [(key.removesuffix("/torch"), r) for key, r in ratios.items() if key.endswith("/torch")]
+    for i, (work, ratio) in enumerate(rows):
+        y = 22 * i
+        drawing.text(90, y + 12, work, anchor="end")
+        drawing.box(98, y, 160 * ratio, 15, fill=CHOSEN if ratio >= 1 else OTHER)
+        drawing.text(104 + 160 * ratio, y + 12, f"{ratio:.2f}")
+    drawing.line(258, 0, 258, 22 * len(rows) - 6)
+    return drawing
+
+
 FIGURES: dict[str, Callable[[], Drawing]] = {
     f.__name__: f
     for f in (
         *(greedy, sampling, beam, group_beam, constrained_beam),
-        *(contrastive, assisted, prompt_lookup, dola),
+        *(contrastive, assisted, prompt_lookup, dola, speed),
     )
 }
 

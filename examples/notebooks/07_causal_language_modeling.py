@@ -186,9 +186,7 @@ print(tokenizer.batch_decode(outputs, skip_special_tokens=True)[0])
 
 # %%
 from minitransformers import get_scheduler
-from minitransformers.training.data import DataLoader
-from minitransformers.training.grad import clip_grad_norm_
-from minitransformers.training.optim import AdamW
+from minitransformers.training import AdamW, DataLoader, clip_grad_norm_
 
 loader = DataLoader(blocks["train"], batch_size=8, shuffle=True, collate_fn=trainer.data_collator)
 optimizer = AdamW(model.parameters(), lr=5e-5, weight_decay=0.01)

@@ -121,11 +121,11 @@ print(type(output).__name__, output.loss, output.logits.shape)
 # ## A loop
 #
 # `AdamW` of this name is the one Transformers had up to version 4; torch's is
-# `minitransformers.training.optim.AdamW`.
+# `minitransformers.training.AdamW`.
 
 # %%
 from minitransformers import AdamW, no_grad
-from minitransformers.training.data import DataLoader
+from minitransformers.training import DataLoader
 
 loader = DataLoader(train_rows, batch_size=8, shuffle=True)
 validation = DataLoader(QuestionsAndAnswers(squad["validation"]), batch_size=8)

@@ -15,7 +15,8 @@ import numpy as np
 from . import ops
 from .primitive import Tensor
 
-_STEP = 256  # positions; growing by steps keeps the copies rare
+_STEP = 256  # positions beyond its window that a layer keeps, for `crop`
+_ROOM = 64  # positions a buffer has room for at least, if no length to reserve is known
 
 
 class _Buffer:
@@ -34,8 +35,11 @@ class _Buffer:
         return _Buffer(k, v, n)
 
 
-def _stepped(positions: int) -> int:
-    return -(-positions // _STEP) * _STEP
+def _capacity(needed: int, reserve: int) -> int:
+    """Positions to allocate. Growing by half keeps copies rare; more at once would be memory that
+    the system hands out in large pages, whether or not a sequence gets that long."""
+    roomy = needed + max(_ROOM, needed // 2)
+    return min(roomy, reserve) if reserve >= needed else roomy
 
 
 def _allocate(like: np.ndarray, capacity: int) -> np.ndarray:
@@ -72,13 +76,13 @@ class _Layer:
             reserve = min(reserve, window + 2 * _STEP)
         start = self.length - self.forgotten
         if buffer is None:
-            capacity = max(reserve, _stepped(new))
+            capacity = _capacity(new, reserve)
             buffer = _Buffer(_allocate(k, capacity), _allocate(v, capacity))
         elif start + new > buffer.k.shape[2] or buffer.used != start:
             # one step more than the window is kept, for `crop`
             drop = 0 if window is None else max(0, start - window - _STEP)
             kept = start - drop
-            capacity = max(reserve, _stepped(kept + new), kept + kept // 2)
+            capacity = _capacity(kept + new, reserve)
             buffer = buffer.moved(slice(None), drop, start, capacity)
             self.forgotten, start = self.forgotten + drop, kept
         end = start + new
@@ -151,7 +155,7 @@ class KVCache:
     A sequence as the reference's: `cache[i]` is (keys, values) of layer i, each (batch, kv_heads,
     length, head_dim), followed by the cross-attention's pair where the model has one.
 
-    reserve: positions to make room for at the first append (a hint; the cache grows beyond)
+    reserve: positions that will be needed at most (a hint; the cache grows beyond)
     """
 
     def __init__(self, reserve: int = 0):
