@@ -36,12 +36,19 @@ def over_blocks(task: Callable[[int, int], None], n: int, width: int = 1) -> Non
     spread(part, share)
 
 
-def elementwise(kernel: Callable, *inputs: np.ndarray, temporaries: int = 0) -> np.ndarray:
+def elementwise(
+    kernel: Callable, *inputs: np.ndarray, temporaries: int = 0, over: bool = False
+) -> np.ndarray:
     """Run `kernel(*inputs, out, *temporaries)` over flat blocks of arrays of one shape.
 
+    over: the first input is not needed any more, so a large one is written over: the activations
+        of a feed-forward layer are the most memory a model takes at a time
     -> what it put into `out`, of that shape and the first input's dtype
     """
     inputs = tuple(np.ascontiguousarray(x) for x in inputs)
+    if over and inputs[0].size > _BLOCK:
+        _write_over(kernel, inputs, temporaries)
+        return inputs[0]
     out = np.empty_like(inputs[0])
     if out.size <= _BLOCK:
         with np.errstate(over="ignore", under="ignore"):
@@ -56,3 +63,16 @@ def elementwise(kernel: Callable, *inputs: np.ndarray, temporaries: int = 0) -> 
 
     over_blocks(task, out.size)
     return out
+
+
+def _write_over(kernel: Callable, inputs: tuple[np.ndarray, ...], temporaries: int) -> None:
+    flat = [x.reshape(-1) for x in inputs]
+
+    def task(start: int, stop: int) -> None:
+        out, *scratch = np.empty((1 + temporaries, stop - start), flat[0].dtype)
+        some = [x[start:stop] for x in flat]
+        with np.errstate(over="ignore", under="ignore"):
+            kernel(*some, out, *scratch)
+        some[0][:] = out
+
+    over_blocks(task, flat[0].size)

@@ -79,7 +79,7 @@ class AlbertLayer(Module):
 
     def __call__(self, x: Any, state: State, layer: int) -> Any:
         x = self.attention(x, state, layer)
-        return self.full_layer_layer_norm(self.ffn_output(self.act(self.ffn(x))) + x)
+        return self.full_layer_layer_norm(self.ffn_output(ops.activate(self.act, self.ffn(x))) + x)
 
 
 class AlbertLayerGroup(Module):
@@ -154,7 +154,7 @@ class AlbertMLMHead(Module):
         self.act = ops.activation(config.hidden_act)
 
     def __call__(self, x: Any) -> Any:
-        return self.decoder(self.LayerNorm(self.act(self.dense(x))))
+        return self.decoder(self.LayerNorm(ops.activate(self.act, self.dense(x))))
 
 
 class AlbertForMaskedLM(ForMaskedLM, AlbertPreTrainedModel):

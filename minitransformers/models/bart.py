@@ -155,7 +155,7 @@ class BartLayer(Module):
         return norm(x + self.dropout(part(x)))
 
     def feed_forward(self, x: Any) -> Any:
-        return self.fc2(self.activation_dropout(self.act(self.fc1(x))))
+        return self.fc2(self.activation_dropout(ops.activate(self.act, self.fc1(x))))
 
 
 class BartStack(Module):

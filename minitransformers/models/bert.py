@@ -144,7 +144,7 @@ class BertIntermediate(Module):
         self.act = ops.activation(config.hidden_act)
 
     def __call__(self, x: Any) -> Any:
-        return self.act(self.dense(x))
+        return ops.activate(self.act, self.dense(x))
 
 
 class BertLayer(Module):
@@ -245,7 +245,7 @@ class BertPredictionHeadTransform(Module):
         self.LayerNorm = LayerNorm(size, config.layer_norm_eps)
 
     def __call__(self, x: Any) -> Any:
-        return self.LayerNorm(self.act(self.dense(x)))
+        return self.LayerNorm(ops.activate(self.act, self.dense(x)))
 
 
 class BertLMPredictionHead(Module):

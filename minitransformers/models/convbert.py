@@ -139,7 +139,7 @@ class ConvBertIntermediate(Module):
         self.act = ops.activation(config.hidden_act)
 
     def __call__(self, x: Any) -> Any:
-        return self.act(self.dense(x))
+        return ops.activate(self.act, self.dense(x))
 
 
 class ConvBertOutput(Module):

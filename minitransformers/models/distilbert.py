@@ -91,7 +91,7 @@ class FFN(Module):
         self.act = ops.activation(config.activation)
 
     def __call__(self, x: Any) -> Any:
-        return self.dropout(self.lin2(self.act(self.lin1(x))))
+        return self.dropout(self.lin2(ops.activate(self.act, self.lin1(x))))
 
 
 class TransformerBlock(Module):
@@ -174,7 +174,9 @@ class DistilBertForMaskedLM(ForMaskedLM, DistilBertPreTrainedModel):
         self.act = ops.activation(config.activation)
 
     def predict(self, x: Any) -> Any:
-        return self.vocab_projector(self.vocab_layer_norm(self.act(self.vocab_transform(x))))
+        return self.vocab_projector(
+            self.vocab_layer_norm(ops.activate(self.act, self.vocab_transform(x)))
+        )
 
 
 class FirstTokenHead(DistilBertPreTrainedModel):

@@ -108,7 +108,7 @@ class ElectraDiscriminatorPredictions(Module):
 
     def __call__(self, x: Any) -> Any:
         """(batch, seq, hidden) -> (batch, seq)"""
-        return self.dense_prediction(self.act(self.dense(x)))[:, :, 0]
+        return self.dense_prediction(ops.activate(self.act, self.dense(x)))[:, :, 0]
 
 
 class ElectraForPreTrainingOutput(ModelOutput):

@@ -79,7 +79,7 @@ class MLP(Module):
         self.dropout = Dropout(config.resid_pdrop)
 
     def __call__(self, x: Any) -> Any:
-        return self.dropout(self.c_proj(self.act(self.c_fc(x))))
+        return self.dropout(self.c_proj(ops.activate(self.act, self.c_fc(x))))
 
 
 class Block(gpt2.Block):

@@ -74,7 +74,7 @@ class MLP(Module):
         self.act = ops.activation(config.hidden_act)
 
     def __call__(self, x: Any) -> Any:
-        return self.dense_4h_to_h(self.act(self.dense_h_to_4h(x)))
+        return self.dense_4h_to_h(ops.activate(self.act, self.dense_h_to_4h(x)))
 
 
 class Block(Module):

@@ -77,7 +77,7 @@ class MLP(Module):
         self.dropout = Dropout(config.resid_pdrop)
 
     def __call__(self, x: Any) -> Any:
-        return self.dropout(self.fc_out(self.act(self.fc_in(x))))
+        return self.dropout(self.fc_out(ops.activate(self.act, self.fc_in(x))))
 
 
 class Block(Module):

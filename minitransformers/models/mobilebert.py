@@ -150,7 +150,7 @@ class MobileBertIntermediate(Module):
         self.act = ops.activation(config.hidden_act)
 
     def __call__(self, x: Any) -> Any:
-        return self.act(self.dense(x))
+        return ops.activate(self.act, self.dense(x))
 
 
 class Bottleneck(Module):

@@ -184,7 +184,7 @@ class ModernBertPredictionHead(Module):
         self.act = ops.activation(config.classifier_activation)
 
     def __call__(self, x: Any) -> Any:
-        return self.norm(self.act(self.dense(x)))
+        return self.norm(ops.activate(self.act, self.dense(x)))
 
 
 class ModernBertForMaskedLM(ForMaskedLM, ModernBertPreTrainedModel):

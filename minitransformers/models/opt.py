@@ -98,7 +98,7 @@ class Block(Module):
         return self.final_layer_norm(x + self.dropout(self.feed_forward(x)))
 
     def feed_forward(self, x: Any) -> Any:
-        return self.fc2(self.act(self.fc1(x)))
+        return self.fc2(ops.activate(self.act, self.fc1(x)))
 
 
 class OPTDecoder(Module):

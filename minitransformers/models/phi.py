@@ -82,7 +82,7 @@ class MLP(Module):
         self.act = ops.activation(config.hidden_act)
 
     def __call__(self, x: Any) -> Any:
-        return self.fc2(self.act(self.fc1(x)))
+        return self.fc2(ops.activate(self.act, self.fc1(x)))
 
 
 class Block(Module):

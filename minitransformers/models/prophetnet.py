@@ -133,7 +133,9 @@ class ProphetNetFeedForward(Module):
         self.dropout = Dropout(config.dropout)
 
     def __call__(self, x: Any) -> Any:
-        return self.dropout(self.output(self.activation_dropout(self.act(self.intermediate(x)))))
+        return self.dropout(
+            self.output(self.activation_dropout(ops.activate(self.act, self.intermediate(x))))
+        )
 
 
 class ProphetNetEncoderLayer(Module):

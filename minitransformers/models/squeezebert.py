@@ -79,7 +79,7 @@ class ConvActivation(Module):
         self.act = ops.activation(config.hidden_act)
 
     def __call__(self, x: Any) -> Any:
-        return self.act(self.conv1d(x))
+        return ops.activate(self.act, self.conv1d(x))
 
 
 class SqueezeBertLayer(Module):

@@ -87,8 +87,8 @@ class T5DenseReluDense(Module):
         self.act, self.gated = ops.activation(config.dense_act_fn), config.is_gated_act
 
     def __call__(self, x: Any) -> Any:
-        x = self.act(self.wi_0(x)) * self.wi_1(x) if self.gated else self.act(self.wi(x))
-        return self.wo(self.dropout(x))
+        y = ops.activate(self.act, self.wi_0(x) if self.gated else self.wi(x))
+        return self.wo(self.dropout(y * self.wi_1(x) if self.gated else y))
 
 
 class T5LayerFF(Module):

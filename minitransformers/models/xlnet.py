@@ -187,7 +187,7 @@ class XLNetFeedForward(Module):
         self.act = ops.activation(config.ff_activation)
 
     def __call__(self, x: Any) -> Any:
-        y = self.layer_2(self.dropout(self.act(self.layer_1(x))))
+        y = self.layer_2(self.dropout(ops.activate(self.act, self.layer_1(x))))
         return self.layer_norm(x + self.dropout(y))
 
 

@@ -1,11 +1,12 @@
 """Every operation on activations, each with its derivative next to it.
 
 Arrays in give an array out; a `Tensor` among the positional arguments is recorded for `backward`.
-All ops return float32 for float32, and never write to an input.
+All ops return float32 for float32, and never write to an input, except `activate`.
 """
 
 from .activations import (
     ACTIVATIONS,
+    activate,
     activation,
     clip,
     gelu,
@@ -41,6 +42,7 @@ from .shape import (
 
 __all__ = [
     "ACTIVATIONS",
+    "activate",
     "activation",
     "add",
     "attention",

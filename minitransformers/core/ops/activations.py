@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -264,6 +265,25 @@ ACTIVATIONS: dict[str, Primitive] = {
     "swish": silu,
     "tanh": tanh,
 }
+
+
+# how those that are computed in blocks are: kernel, temporaries
+_KERNELS: dict[Any, tuple[Callable, int]] = {
+    gelu: (_gelu_kernel, 1),
+    gelu_new: (_gelu_new_kernel, 1),
+    quick_gelu: (_quick_gelu_kernel, 1),
+    silu: (_silu_kernel, 1),
+    sigmoid: (_sigmoid_kernel, 0),
+    tanh: (_tanh_kernel, 0),
+}
+
+
+def activate(function: Any, x: Any) -> Any:
+    """function(x), an activation of an array that nothing else needs: it may be written over."""
+    if type(x) is np.ndarray and function in _KERNELS:
+        kernel, temporaries = _KERNELS[function]
+        return elementwise(kernel, x, temporaries=temporaries, over=True)
+    return function(x)
 
 
 def activation(name: Any) -> Any:
