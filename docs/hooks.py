@@ -52,6 +52,6 @@ def reference(patterns: list[str]) -> str:
 
 def included(name: str) -> str:
     path = ROOT / name
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
+    if path.is_file():  # a site has no notebooks to link to
+        return re.sub(r"\[([^\]]+)\]\(\w+\.ipynb\)", r"\1", path.read_text(encoding="utf-8"))
     return f"(`{name}` is not there yet: it is written by the benchmark.)"

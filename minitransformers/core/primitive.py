@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from .memory import keep_freed_memory
+
 
 class Tensor:
     """A value under differentiation. Exists only while a gradient is being taken.
@@ -209,6 +211,7 @@ def backward(root: Tensor, seed: Any = None, *, retain: bool = False) -> dict[in
     retain: keep residuals, which otherwise are released one by one and cannot be used again
     -> {id(leaf): gradient, of the leaf's shape} for the leaves without a vjp of their own
     """
+    keep_freed_memory()
     grads: dict[int, Any] = {id(root): np.ones_like(root.value) if seed is None else seed}
     ours: set[int] = set()  # ids of parents whose gradient nobody else holds: added to in place
     leaves = {}
