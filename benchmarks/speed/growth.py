@@ -1,4 +1,4 @@
-"""How cost grows with the sequence, the batch and the model: a table, and growth.svg.
+"""How cost grows with the sequence, the batch and the model: a table, and docs/figures/growth.svg.
 
     PYTHONPATH=benchmarks python -m speed.growth [--rivals] [--out FILE]
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+FIGURE = Path(__file__).parents[2] / "docs/figures/growth.svg"
 BASE = {
     "vocab_size": 8192,
     "hidden_size": 256,
@@ -56,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="speed.growth")
     parser.add_argument("--rivals", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "growth.svg")
+    parser.add_argument("--out", type=Path, default=FIGURE)
     options = parser.parse_args()
     curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for axis, points in AXES.items():
