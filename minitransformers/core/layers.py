@@ -176,14 +176,18 @@ class Dropout(Module):
         self.p, self.order = p, order
 
     def __call__(self, x: Any) -> Any:
-        if not (self.training and self.p):
+        keep = self.mask(x.shape)
+        if keep is None:
             return x
-        if self.order is None:
-            keep = default_generator.keep(x.shape, self.p)
-        else:
-            shape = tuple(x.shape[axis] for axis in self.order)
-            keep = default_generator.keep(shape, self.p).transpose(np.argsort(self.order))
         return ops.dropout(x, keep=keep.astype(value_of(x).dtype, copy=False))
+
+    def mask(self, shape: tuple[int, ...]) -> np.ndarray | None:
+        """Draw what to multiply by: 0 or 1 / (1 - p). -> shape, or None where nothing is dropped"""
+        if not self.rate:
+            return None
+        order = range(len(shape)) if self.order is None else self.order
+        drawn = default_generator.keep(tuple(shape[axis] for axis in order), self.p)
+        return drawn.transpose(np.argsort(order))
 
     @property
     def rate(self) -> float:

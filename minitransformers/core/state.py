@@ -148,15 +148,17 @@ class State:
         k: Any,
         v: Any,
         scale: float,
-        drop: float,
+        drop: float | np.ndarray | None,
         mask: Mask | None,
         bias: Any = None,
         keep: list | None = None,
     ) -> Any:
         """Attention to given keys only, where a model chooses them itself.
 
-        q: (batch, heads, seq, head_dim); k, v: (batch, kv_heads, total, head_dim) -> q's shape
-        """  # fmt: skip
+        q: (batch, heads, seq, head_dim); k, v: (batch, kv_heads, total, head_dim)
+        drop: probability, or a dropout mask that the model drew itself, (batch, heads, seq, total)
+        -> q's shape
+        """
         return self._mix(layer, q, k, v, scale, drop, mask, bias, self.head_mask, keep)
 
     def attend_source(
@@ -182,16 +184,18 @@ class State:
         k: Any,
         v: Any,
         scale: float,
-        drop: float,
+        drop: float | np.ndarray | None,
         mask: Mask | None,
         bias: Any,
         head_mask: Any,
         keep: list | None,
         softcap: float | None = None,
     ) -> Any:
-        if drop:
+        if not isinstance(drop, np.ndarray):
             shape = (*q.shape[:3], k.shape[2])
-            dropped = default_generator.keep(shape, drop).astype(value_of(q).dtype, copy=False)
+            drop = default_generator.keep(shape, drop) if drop else None
+        if drop is not None:
+            drop = drop.astype(value_of(q).dtype, copy=False)
         return ops.attention(
             q,
             k,
@@ -200,7 +204,7 @@ class State:
             scale=scale,
             softcap=softcap,
             mask=mask,
-            drop=dropped if drop else None,
+            drop=drop,
             head_mask=head_factors(head_mask, layer),
             keep=keep,
         )

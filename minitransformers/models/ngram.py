@@ -80,16 +80,19 @@ class NgramSelfAttention(Module):
         if state.cache is not None:
             keys, values = state.cache.append(self.layer, keys, values)
         rows, every = np.arange(streams.seq)[:, None], slice(None)
-        drop = self.attention_dropout.rate
 
         bias = main[every, every, rows, streams.main_buckets]
-        out = [state.mix(self.layer, q[0], keys, values, self.scale, drop, state.mask, bias,
-                         state.attentions)]  # fmt: skip
+        out = [state.mix(self.layer, q[0], keys, values, self.scale, self.attention_dropout.rate,
+                         state.mask, bias, state.attentions)]  # fmt: skip
+        # the masks of the predicting streams are drawn as one, after the main stream's
+        batch, total = x.shape[0], keys.shape[2] + streams.seq
+        drops = self.attention_dropout.mask((batch, len(q) - 1, self.heads, streams.seq, total))
         kept: list | None = None if streams.attentions is None else []
         for s, mask in enumerate(streams.masks, 1):
             seen = ops.concatenate(keys, k[s], axis=2), ops.concatenate(values, v[s], axis=2)
             bias = ahead[:, s - 1][every, every, rows, streams.buckets]
-            out.append(state.mix(self.layer, q[s], *seen, self.scale, drop, mask, bias, kept))
+            dropped = None if drops is None else drops[:, s - 1]
+            out.append(state.mix(self.layer, q[s], *seen, self.scale, dropped, mask, bias, kept))
         if kept and streams.attentions is not None:
             streams.attentions.append(np.stack(kept, axis=1))
         out = ops.merge_heads(ops.concatenate(*out, axis=2))
