@@ -100,6 +100,10 @@ class LEDStack(BartStack):
         side = "decoder" if decoder else "encoder"
         return LEDPositions(getattr(config, f"max_{side}_position_embeddings"), config.d_model)
 
+    def place(self, x: Any, state: State) -> Any:
+        x = super().place(x, state)
+        return x if self.decoder else state.sight.fill(x)
+
 
 class LEDEncoderBaseModelOutput(BaseModelOutput):
     global_attentions: Any = None
@@ -145,8 +149,9 @@ class LEDModel(BartModel):
     ) -> LEDEncoderBaseModelOutput:
         x = self.embed(self.shared, input_ids, inputs_embeds)
         state = state.beside(head_mask=head_mask)
-        state.sight = Sight(x, attention_mask, global_attention_mask)
-        x = self.encoder(x, state)
+        window = self.config.attention_window if self.training else 1
+        state.sight = sight = Sight(x, attention_mask, global_attention_mask, window)
+        x = sight.cut(self.encoder(x, state), state)
         kept = (state.hidden_states, state.attentions, state.global_attentions)
         return LEDEncoderBaseModelOutput(x, *(tuple(k) if k else None for k in kept))
 

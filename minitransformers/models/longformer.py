@@ -4,9 +4,7 @@ see all. Attention is computed chunk by chunk: memory grows with the length, not
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from ..core.layers import Dropout, Linear
 from ..core.masks import Mask
 from ..core.module import Module
 from ..core.primitive import value_of
+from ..core.sliding_window import Sight
 from ..core.state import State
 from .bert import BertEmbeddings, BertIntermediate, BertPooler, BertResidual
 from .config import PretrainedConfig
@@ -63,58 +62,13 @@ def reach(window: int | list, layer: int) -> int:
     return width // 2
 
 
-class Sight:
-    """Which tokens are global and which are padding: what all layers of one pass share.
-
-    shown, is_global: (batch, seq) bool; places: (batch, most) positions of the global tokens, of
-    which `real` exist in that row
-    """
-
-    def __init__(self, x: Any, attention_mask: Any, global_attention_mask: Any):
-        shape = x.shape[:2]
-        self.shown = np.ones(shape, bool) if attention_mask is None else attention_mask != 0
-        asked = (
-            np.zeros(shape, bool) if global_attention_mask is None else global_attention_mask > 0
-        )
-        self.is_global = asked & self.shown
-        self.seq, self.most = shape[1], int(self.is_global.sum(1).max())
-        self.places = np.argsort(~self.is_global, axis=1, kind="stable")[:, : self.most]
-        self.real = np.take_along_axis(self.is_global, self.places, axis=1)
-        self.rows = np.arange(shape[0])[:, None]
-        self.chunks = functools.cache(self._chunks)
-
-    def _chunks(self, side: int) -> list[tuple[int, int, int, int, Mask]]:
-        """(first query, end, first key, end, mask over the global keys and these)"""
-        return list(self._cut(side))
-
-    def _cut(self, side: int) -> Iterator[tuple[int, int, int, int, Mask]]:
-        step = max(2 * side, 1)
-        local = self.shown & ~self.is_global
-        for start in range(0, self.seq, step):
-            stop = min(start + step, self.seq)
-            low, high = max(start - side, 0), min(stop + side, self.seq)
-            apart = np.abs(np.arange(start, stop)[:, None] - np.arange(low, high))
-            near = (apart <= side) & local[:, None, low:high]
-            known = np.broadcast_to(self.real[:, None], (*near.shape[:2], self.most))
-            allowed = np.concatenate([known, near], axis=2)[:, None]
-            yield start, stop, low, high, Mask(stop - start, allowed.shape[-1], allowed=allowed)
-
-    def of_globals(self, x: Any) -> Any:
-        """(batch, seq, hidden) -> (batch, most, hidden)"""
-        return x[self.rows, self.places]
-
-    def back(self, of_globals: Any) -> Any:
-        """Put the global tokens in their places, zeros elsewhere. -> (batch, seq, hidden)"""
-        slot = (self.is_global.cumsum(1) - 1).clip(0)
-        return of_globals[self.rows, slot] * self.is_global.astype(np.float32)[:, :, None]
-
-
 class LongformerSelfAttention(Module):
     def __init__(self, config: Any, layer: int):
         n = config.hidden_size
         self.query, self.key, self.value = (Linear(n, n) for _ in range(3))
         self.query_global, self.key_global, self.value_global = (Linear(n, n) for _ in range(3))
-        self.dropout = Dropout(config.attention_probs_dropout_prob)
+        rate = config.attention_probs_dropout_prob
+        self.dropout, self.dropout_global = Dropout(rate, order=(0, 2, 1, 3)), Dropout(rate)
         self.layer, self.heads = layer, config.num_attention_heads
         self.side = reach(config.attention_window, layer)
         self.scale = 1.0 / math.sqrt(n // config.num_attention_heads)
@@ -136,40 +90,21 @@ class LongformerSelfAttention(Module):
         k, v = self.split(key), self.split(value)
         if sight.most:
             known = [self.split(sight.of_globals(part)) for part in (key, value)]
-        parts, kept = [], []
-        for start, stop, low, high, mask in sight.chunks(self.side):
-            keys, values = k[:, :, low:high], v[:, :, low:high]
+        width = sight.most + 2 * self.side + 1
+        drops = self.dropout.mask((x.shape[0], self.heads, sight.seq, width))
+        parts: list = []
+        kept: list | None = None if state.attentions is None else []
+        for chunk in sight.chunks(self.side):
+            keys, values = k[:, :, chunk.keys], v[:, :, chunk.keys]
             if sight.most:
                 keys = ops.concatenate(known[0], keys, axis=2)
                 values = ops.concatenate(known[1], values, axis=2)
-            seen: list = []
-            some, drop = q[:, :, start:stop], self.dropout.rate
-            near = state.mix(self.layer, some, keys, values, self.scale, drop, mask, keep=seen)
-            parts.append(near)
-            kept.append((start, low, seen[0]))
-        if state.attentions is not None:
-            state.attentions.append(self.band(kept, sight))
+            some, dropped = q[:, :, chunk.queries], None if drops is None else chunk.of_band(drops)
+            parts.append(state.mix(self.layer, some, keys, values, self.scale, dropped, chunk.mask,
+                                   keep=kept))  # fmt: skip
+        if kept and state.attentions is not None:
+            state.attentions.append(sight.band(self.side, [value_of(p) for p in kept]))
         return ops.merge_heads(ops.concatenate(*parts, axis=2))
-
-    def band(self, kept: list, sight: Sight) -> np.ndarray:
-        """The probabilities as the reference gives them: of the global tokens, then of neighbours
-        from the farthest before to the farthest after.
-
-        -> (batch, heads, seq, most + 2 * side + 1), zeros for queries that are global or padding
-        """
-        width = 2 * self.side + 1
-        batch, heads = kept[0][2].shape[:2]
-        band = np.zeros((batch, heads, sight.seq, sight.most + width), np.float32)
-        for start, low, p in kept:
-            p = value_of(p)
-            band[:, :, start : start + p.shape[2], : sight.most] = p[..., : sight.most]
-            for i in range(p.shape[2]):
-                offset = low - (start + i - self.side)  # of the first key in the query's band
-                local = p[:, :, i, sight.most + max(-offset, 0) :][..., : width - max(offset, 0)]
-                first = sight.most + max(offset, 0)
-                band[:, :, start + i, first : first + local.shape[-1]] = local
-        band *= (sight.shown & ~sight.is_global)[:, None, :, None]
-        return band
 
     def far(self, x: Any, state: State, sight: Sight) -> Any:
         """The global tokens' attention to all, by matrices of its own. -> (batch, most, hidden)"""
@@ -177,7 +112,8 @@ class LongformerSelfAttention(Module):
         k, v = self.split(self.key_global(x)), self.split(self.value_global(x))
         mask = Mask(sight.most, sight.seq, padding=sight.shown)
         keep: list | None = None if state.global_attentions is None else []
-        out = state.mix(self.layer, q, k, v, self.scale, self.dropout.rate, mask, keep=keep)
+        rate = self.dropout_global.rate
+        out = state.mix(self.layer, q, k, v, self.scale, rate, mask, keep=keep)
         if keep:
             # a row with fewer global tokens than another has nobody there, who sees all alike
             p = np.where(sight.real[:, None, :, None], value_of(keep[0]), np.float32(1 / sight.seq))
@@ -298,11 +234,14 @@ class LongformerModel(LongformerPreTrainedModel):
         inputs_embeds: Any = None,
     ) -> dict[str, Any]:
         x = self.embed(self.embeddings.word_embeddings, input_ids, inputs_embeds)
-        state.sight = Sight(x, attention_mask, global_attention_mask)
+        window = self.config.attention_window if self.training else 1
+        state.sight = sight = Sight(x, attention_mask, global_attention_mask, window)
         pad = self.config.pad_token_id
         positions = state.positions_of(x, input_ids, 0 if pad is None else pad, position_ids)
-        x = self.embeddings(x, token_type_ids, positions)
-        x = self.encoder(x, state)
+        if inputs_embeds is not None:  # the reference embeds their filling first, and then again
+            self.embeddings.dropout.mask((x.shape[0], sight.filled, x.shape[2]))
+        x = self.embeddings(*(sight.fill(part) for part in (x, token_type_ids, positions)))
+        x = sight.cut(self.encoder(x, state), state)
         pooled = None if self.pooler is None else self.pooler(x)
         return {"last_hidden_state": x, "pooler_output": pooled}
 
