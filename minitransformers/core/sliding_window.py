@@ -20,40 +20,48 @@ from .state import State
 
 
 class Chunk(NamedTuple):
-    """Some queries, the keys near them, and the mask over the global keys and these.
-
-    columns: (queries, keys) where the band has them, -1 where a key is out of a query's reach
-    """
+    """Some queries, the keys near them, and the mask over the global keys and these."""
 
     queries: slice
     keys: slice
     mask: Mask
-    columns: np.ndarray
-
-    @property
-    def rows(self) -> np.ndarray:
-        """Of the band, to go with `columns`. -> (queries, 1)"""
-        return np.arange(self.queries.start, self.queries.stop)[:, None]
+    most: int
+    side: int
 
     def of_band(self, band: np.ndarray) -> np.ndarray:
-        """What the band has for these: anything, out of reach. -> (batch, heads, queries, keys)"""
-        return band[:, :, self.rows, self.columns]
+        """What the band has for these, zeros out of reach. -> (batch, heads, queries, keys)"""
+        part = np.zeros((*band.shape[:2], self.mask.seq, self.mask.total), band.dtype)
+        for here, there in self._same(part, band):
+            here[...] = there
+        return part
+
+    def to_band(self, part: np.ndarray, band: np.ndarray) -> None:
+        """The other way round."""
+        for here, there in self._same(part, band):
+            there[...] = here
+
+    def _same(self, part: np.ndarray, band: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Views of the same things in both: of the global keys, and of each query's neighbours."""
+        most, side = self.most, self.side
+        yield part[..., :most], band[:, :, self.queries, :most]
+        for row in range(self.queries.start, self.queries.stop):
+            first, last = max(row - side, self.keys.start), min(row + side + 1, self.keys.stop)
+            here = slice(most + first - self.keys.start, most + last - self.keys.start)
+            there = slice(most + side + first - row, most + side + last - row)
+            yield part[:, :, row - self.queries.start, here], band[:, :, row, there]
 
 
 class Sight:
     """Which tokens are global and which are padding: what all layers of one pass share.
 
-    window: the length is filled up with padding to a multiple of it, or of the widest of several
+    window: the length is filled up with padding to a multiple of it, or of the widest of several,
+    as the reference's always is; only in training it shows, where dropout is drawn for padding too
     shown, is_global: (batch, seq) bool; places: (batch, most) positions of the global tokens, of
     which `real` exist in that row; seq: with the filling, of which there are `filled`
     """
 
     def __init__(
-        self,
-        x: Any,
-        attention_mask: Any,
-        global_attention_mask: Any,
-        window: int | list = 1,
+        self, x: Any, attention_mask: Any, global_attention_mask: Any, window: int | list = 1
     ):
         shape = x.shape[:2]
         self.filled = -shape[1] % int(np.max(window))
@@ -79,25 +87,23 @@ class Sight:
         for start in range(0, self.seq, step):
             stop = min(start + step, self.seq)
             low, high = max(start - side, 0), min(stop + side, self.seq)
-            after = np.arange(low, high) - np.arange(start, stop)[:, None]
-            near = (np.abs(after) <= side) & local[:, None, low:high]
+            apart = np.abs(np.arange(start, stop)[:, None] - np.arange(low, high))
+            near = (apart <= side) & local[:, None, low:high]
             known = np.broadcast_to(self.real[:, None], (*near.shape[:2], self.most))
             allowed = np.concatenate([known, near], axis=2)[:, None]
             mask = Mask(stop - start, allowed.shape[-1], allowed=allowed)
-            columns = np.where(np.abs(after) <= side, self.most + side + after, -1)
-            first = np.broadcast_to(np.arange(self.most), (stop - start, self.most))
-            columns = np.concatenate([first, columns], axis=1)
-            yield Chunk(slice(start, stop), slice(low, high), mask, columns)
+            yield Chunk(slice(start, stop), slice(low, high), mask, self.most, side)
 
     def band(self, side: int, parts: list[np.ndarray]) -> np.ndarray:
         """What chunks have, (batch, heads, queries, keys) each, as a band: zeros for queries that
         are global or padding.
         """
         width = self.most + 2 * side + 1
-        band = np.zeros((*parts[0].shape[:2], self.seq, width + 1), np.float32)
+        band = np.zeros((*parts[0].shape[:2], self.seq, width), np.float32)
         for chunk, part in zip(self.chunks(side), parts):
-            band[:, :, chunk.rows, chunk.columns] = part
-        return band[..., :width] * (self.shown & ~self.is_global)[:, None, :, None]
+            chunk.to_band(part, band)
+        band *= (self.shown & ~self.is_global)[:, None, :, None]
+        return band
 
     def of_globals(self, x: Any) -> Any:
         """(batch, seq, hidden) -> (batch, most, hidden)"""
@@ -109,7 +115,7 @@ class Sight:
         return of_globals[self.rows, slot] * self.is_global.astype(np.float32)[:, :, None]
 
     def fill(self, x: Any) -> Any:
-        """Append zeros up to the length `seq`. x: (batch, length, ...) or None"""
+        """Append zeros up to seq. x: None or (1 or batch, length, ...) -> (1 or batch, seq, ...)"""
         if x is None or not self.filled:
             return x
         zeros = np.zeros((x.shape[0], self.filled, *x.shape[2:]), x.dtype)
