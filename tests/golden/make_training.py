@@ -2,7 +2,8 @@
 
 Needs torch and transformers==4.46.3; run from anywhere: python make_training.py
 With a later version, `python make_training.py later` writes training_later.npz, of the heads that
-4.46.3 lacks.
+4.46.3 lacks. `python make_training.py dropouts` writes training_dropouts.npz, of runs whose dropout
+masks have layouts of their own; its gradients are of the first step, with dropout.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ import transformers
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 from tiny import fill_reference
-from training_cases import LATER, OPTIMISER, SEED, dropping, fingerprints, heads, losses
+from training_cases import (
+    LATER,
+    OPTIMISER,
+    SEED,
+    dropouts,
+    dropping,
+    fingerprints,
+    heads,
+    losses,
+)
 
 import minitransformers
 
@@ -30,15 +40,23 @@ def build(name: str, fields: dict) -> Any:
     return fill_reference(kind(kind.config_class(**copy.deepcopy(fields))))
 
 
-def main(later: bool) -> None:
+def run(name: str, fields: dict, inputs: dict) -> list[float]:
+    model = build(name, fields).train()
+    optimiser = torch.optim.AdamW(model.parameters(), **OPTIMISER)
+    torch.manual_seed(SEED)
+    return losses(model, optimiser, inputs)
+
+
+def main(kind: str) -> None:
     transformers.logging.set_verbosity_error()
     told: dict[str, Any] = {}  # of each head its loss, the names learned and those with a gradient
     gradients, runs = [], []
-    for title, name, fields, inputs in heads():
-        if name.startswith(LATER) is not later:
+    for title, name, fields, inputs in dropouts() if kind == "dropouts" else heads():
+        if name.startswith(LATER) is not (kind == "later"):
             continue
         given = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in inputs.items()}
-        model = build(name, fields)
+        model = build(name, fields).train(kind == "dropouts")
+        torch.manual_seed(SEED)
         loss = model(**given).loss
         loss.backward()
         learned = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -46,13 +64,11 @@ def main(later: bool) -> None:
         none = [n for n in learned if n not in found]
         told[title] = {"loss": loss.item(), "gradients": list(found), "none": none}
         gradients += found.values()
-
-        ours = getattr(minitransformers, name).config_class(**copy.deepcopy(fields))
-        model = build(name, fields | dropping(ours)).train()
-        optimiser = torch.optim.AdamW(model.parameters(), **OPTIMISER)
-        torch.manual_seed(SEED)
-        runs.append(losses(model, optimiser, given))
-    path = Path(__file__).with_name("training_later.npz" if later else "training.npz")
+        if kind != "dropouts":
+            ours = getattr(minitransformers, name).config_class(**copy.deepcopy(fields))
+            fields = fields | dropping(ours)
+        runs.append(run(name, fields, given))
+    path = Path(__file__).with_name(f"training_{kind}.npz" if kind else "training.npz")
     heads_as_bytes = np.frombuffer(json.dumps(told).encode(), np.uint8)
     np.savez_compressed(
         path, heads=heads_as_bytes, gradients=np.stack(gradients), losses=np.float32(runs)
@@ -61,4 +77,4 @@ def main(later: bool) -> None:
 
 
 if __name__ == "__main__":
-    main("later" in sys.argv[1:])
+    main("".join(sys.argv[1:]))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tiny import fill
-from training_cases import OPTIMISER, SEED, dropping, fingerprints, heads, losses
+from training_cases import OPTIMISER, SEED, dropouts, dropping, fingerprints, heads, losses
 
 import minitransformers
 from minitransformers.training.grad import value_and_grad
@@ -18,6 +18,7 @@ from minitransformers.training.optim import AdamW
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 HEADS = {title: (name, fields, inputs) for title, name, fields, inputs in heads()}
+DROPOUTS = {title: (name, fields, inputs) for title, name, fields, inputs in dropouts()}
 TITLES = {name: title for title, (name, _, _) in HEADS.items()}
 # a span that ends in padding, whose queries see nothing: implementations differ there
 SEES_NOTHING = ("ModernBertForQuestionAnswering",)
@@ -33,7 +34,12 @@ TRAINED = (
     "MobileBertForMaskedLM", "SqueezeBertForMaskedLM", "FNetForMaskedLM",
     "XLNetForSequenceClassification", "BartForConditionalGeneration",
     "BartForSequenceClassification", "PegasusForConditionalGeneration",
-    "M2M100ForConditionalGeneration", "EncoderDecoderModel",
+    "M2M100ForConditionalGeneration", "EncoderDecoderModel", "BigBirdForMaskedLM",
+    "BigBirdPegasusForConditionalGeneration", "LongformerForMaskedLM",
+    "LongformerForSequenceClassification", "LongformerForTokenClassification",
+    "LongformerForQuestionAnswering", "LongformerForMultipleChoice", "LEDForConditionalGeneration",
+    "LEDForSequenceClassification", "LEDForQuestionAnswering", "ProphetNetForConditionalGeneration",
+    "ProphetNetForCausalLM",
 )  # fmt: skip
 
 
@@ -51,7 +57,7 @@ def read(name: str) -> dict[str, dict]:
 
 @pytest.fixture(scope="module")
 def golden() -> dict[str, dict]:
-    return read("training") | read("training_later")
+    return read("training") | read("training_later") | read("training_dropouts")
 
 
 def build(name: str, fields: dict) -> Any:
@@ -64,8 +70,19 @@ def test_gradients_equal_the_references(title: str, golden: Any) -> None:
     name, fields, inputs = HEADS[title]
     if name in SEES_NOTHING:
         pytest.skip("queries that see nothing differ")
-    wanted = golden[title]
-    model = build(name, fields)
+    compare(build(name, fields), inputs, golden[title])
+
+
+@pytest.mark.parametrize("title", DROPOUTS)
+def test_gradients_with_dropout_equal_the_references(title: str, golden: Any) -> None:
+    name, fields, inputs = DROPOUTS[title]
+    model = build(name, fields).train()
+    minitransformers.set_seed(SEED)
+    compare(model, inputs, golden[title])
+
+
+def compare(model: Any, inputs: dict, wanted: dict) -> None:
+    """The loss and its gradients with what the reference's are told to be."""
     value, gradients = value_and_grad(model)(**inputs)
     assert value == pytest.approx(wanted["loss"], rel=1e-5, abs=1e-5)
     learned = {n for n, p in model.named_parameters() if p.requires_grad}
@@ -87,7 +104,17 @@ def test_ten_steps_with_dropout_equal_the_references(name: str, golden: Any) -> 
     title = TITLES[name]
     _, fields, inputs = HEADS[title]
     config = getattr(minitransformers, name).config_class(**copy.deepcopy(fields))
-    model = build(name, fields | dropping(config)).train()
+    run(name, fields | dropping(config), inputs, golden[title])
+
+
+@pytest.mark.parametrize("title", DROPOUTS)
+def test_masks_of_other_layouts_are_drawn_in_the_references_order(title: str, golden: Any) -> None:
+    run(*DROPOUTS[title], golden[title])
+
+
+def run(name: str, fields: dict, inputs: dict, wanted: dict) -> None:
+    """Train from the seed, and compare the losses with the reference's."""
+    model = build(name, fields).train()
     optimiser = AdamW(model.parameters(), **OPTIMISER)
     minitransformers.set_seed(SEED)
-    np.testing.assert_allclose(losses(model, optimiser, inputs), golden[title]["run"], rtol=1e-4)
+    np.testing.assert_allclose(losses(model, optimiser, inputs), wanted["run"], rtol=1e-4)
