@@ -107,7 +107,7 @@ class ModernBertAttention(Module):
         q, k = ops.rotary(q, cos=cos, sin=sin), ops.rotary(k, cos=cos, sin=sin)
         drop, window = self.drop.rate, self.window
         out = state.attend(self.layer, q, k, v, self.scale, drop, window=window)
-        return self.Wo(ops.merge_heads(out))
+        return self.drop(self.Wo(ops.merge_heads(out)))
 
 
 class ModernBertMLP(Module):
@@ -252,3 +252,10 @@ class ModernBertForTokenClassification(ModernBertTokens, ForTokenClassification)
 
 class ModernBertForQuestionAnswering(ModernBertTokens, ForQuestionAnswering):
     outputs_name = "classifier"
+
+    def __init__(self, config: ModernBertConfig):
+        super().__init__(config)
+        self.dropout = Dropout(config.classifier_dropout)
+
+    def hidden(self, state: State, **inputs: Any) -> Any:
+        return self.dropout(super().hidden(state, **inputs))

@@ -39,7 +39,9 @@ TRAINED = (
     "LongformerForSequenceClassification", "LongformerForTokenClassification",
     "LongformerForQuestionAnswering", "LongformerForMultipleChoice", "LEDForConditionalGeneration",
     "LEDForSequenceClassification", "LEDForQuestionAnswering", "ProphetNetForConditionalGeneration",
-    "ProphetNetForCausalLM",
+    "ProphetNetForCausalLM", "ModernBertForMaskedLM", "ModernBertForSequenceClassification",
+    "ModernBertForTokenClassification", "ModernBertForQuestionAnswering",
+    "ModernBertForMultipleChoice",
 )  # fmt: skip
 
 
