@@ -63,6 +63,7 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
 
     names: ClassVar[tuple[str, ...]] = ()  # of its arrays beside `stored`
     trainable: ClassVar[bool] = True
+    scale: np.ndarray | None = None  # a factor a row that `expand` leaves out, (rows,)
 
     dtype = np.dtype(np.float32)
     ndim = 2
@@ -78,10 +79,6 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
     def pick(self, rows: np.ndarray) -> Packed:
         """The rows of these numbers, packed. rows: (n,) integers"""
         raise NotImplementedError
-
-    def scale_of_rows(self, start: int, stop: int) -> np.ndarray | None:
-        """A factor a row that `expand` leaves out, (stop - start,); None if there is none."""
-        return None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -119,9 +116,8 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
         """Rows of what is stored, expanded. -> (stop - start, width) float32"""
         out = np.empty((stop - start, self.width), np.float32)
         self.expand(start, stop, out)
-        scale = self.scale_of_rows(start, stop)
-        if scale is not None:
-            out *= scale[:, None]
+        if self.scale is not None:
+            out *= self.scale[start:stop, None]
         return out
 
     def numpy(self) -> np.ndarray:
@@ -177,29 +173,32 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
         out = np.empty((len(x), n), np.float32)
 
         def multiply(start: int, stop: int, tile: np.ndarray) -> None:
-            products = out[:, start:stop]
-            few_rows(x, tile, products)
-            scale = self.scale_of_rows(start, stop)
-            if scale is not None:
-                products *= scale
+            few_rows(x, tile, out[:, start:stop])
 
         share = parts(n)
-        spread(lambda i: self._over_tiles(multiply, n * i // share, n * (i + 1) // share), share)
+
+        def part(i: int) -> None:
+            self._over_tiles(multiply, n * i // share, n * (i + 1) // share)
+
+        spread(part, share, more_follows=True)
+        if self.scale is not None:
+            out *= self.scale
         return out
 
     def _along_rows(self, x: np.ndarray) -> np.ndarray:
         """Sums of stored rows. x: (n, rows) -> (n, width)"""
         n, share = len(self.stored), parts(len(self.stored))
         sums = np.zeros((share, len(x), self.width), np.float32)
+        if self.scale is not None:
+            x = x * self.scale
 
         def part(i: int) -> None:
             def multiply(start: int, stop: int, tile: np.ndarray) -> None:
-                factors, scale = x[:, start:stop], self.scale_of_rows(start, stop)
-                sums[i] += (factors if scale is None else factors * scale) @ tile
+                sums[i] += x[:, start:stop] @ tile
 
             self._over_tiles(multiply, n * i // share, n * (i + 1) // share)
 
-        spread(part, share)
+        spread(part, share, more_follows=True)
         return sums[0] if share == 1 else np.add.reduce(sums, axis=0)
 
     def _over_tiles(
@@ -256,6 +255,7 @@ class Int8(Packed):
     """
 
     names = ("scale",)
+    scale: np.ndarray
     trainable = False
 
     def __init__(self, stored: np.ndarray, scale: np.ndarray, transposed: bool = False):
@@ -279,9 +279,6 @@ class Int8(Packed):
 
     def expand(self, start: int, stop: int, out: np.ndarray) -> None:
         np.copyto(out, self.stored[start:stop])
-
-    def scale_of_rows(self, start: int, stop: int) -> np.ndarray | None:
-        return self.scale[start:stop]
 
     def pick(self, rows: np.ndarray) -> Packed:
         return Int8(self.stored[rows], self.scale[rows])

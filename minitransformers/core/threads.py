@@ -10,6 +10,8 @@ blocks are spread, BLAS is held to one thread.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import itertools
 import math
@@ -95,25 +97,50 @@ def _blas() -> list[Any]:
 
 # Spreading work
 
-# A thread that sleeps takes 50 us to wake, a sixth of a GPT-2 layer's product. So a helper watches
-# for work a while before it sleeps, by operations that leave the interpreter to the other threads.
-_PAUSE = 16384  # elements of such an operation: 8 us
-_WATCH = 150  # operations without work until it sleeps
-_PATIENCE = 2000  # sixteenths of such operations that the caller waits for its helpers, awake
+# A thread that sleeps takes 50 us to wake, a sixth of a GPT-2 layer's product, whether it sleeps
+# for want of work or because another holds the interpreter. So who waits for something near watches
+# a bell for a while before it sleeps, and the watching leaves the interpreter to the others.
+_PATIENCE = 2  # times that the caller watches for the end of its helpers' work before it sleeps
 
 
-def spread(task: Callable[[int], Any], count: int) -> None:
+class _Bell:
+    """What one thread rings and another watches, awake but without the interpreter."""
+
+    # One NumPy call reads the same byte 200 times 15,000 times, 1 ms. A row ends at the ring, the
+    # rows after it take 10 us together: by then who rang has let go of the interpreter.
+    _ROWS, _LOOKS = 200, 15_000
+
+    def __init__(self) -> None:
+        self._rung = np.zeros(1, np.bool_)
+        self._watched = np.broadcast_to(self._rung, (self._ROWS, self._LOOKS))
+        self._seen = np.empty(self._ROWS, np.bool_)
+
+    def ring(self) -> None:
+        self._rung[0] = True
+
+    def watch(self, ready: Callable[[], Any]) -> bool:
+        """Wait until `ready()`, of which a ring tells, 1 ms at most. -> whether it is"""
+        self._rung[0] = False
+        if not ready():
+            np.logical_or.reduce(self._watched, axis=1, out=self._seen)
+        return bool(ready())
+
+
+def spread(task: Callable[[int], Any], count: int, more_follows: bool = False) -> None:
     """Run task(0), ..., task(count - 1), on as many threads as compute.
 
     The tasks should be few and large, of NumPy calls that take some 100 us each. Where other work
     is being spread (by another thread, or around this call), they run here one after the other.
     The first exception of a task is raised, when all threads have stopped.
+
+    more_follows: the next work to spread is expected within a millisecond, so that helpers wait for
+        it awake; otherwise they sleep and leave their cores to BLAS's threads
     """
     if count > 1:
         team = _team or _gather()
         if team.size > 1 and team.lock.acquire(blocking=False):
             try:
-                team.run(task, count)
+                team.run(task, count, more_follows)
             finally:
                 team.lock.release()
             return
@@ -127,21 +154,28 @@ def parts(n: int, at_least: int = 1) -> int:
 
 
 class _Job:
-    __slots__ = ("error", "left", "returned", "task")
+    """Numbers of a task, of which `threads` threads take what is left."""
 
-    def __init__(self, task: Callable[[int], Any], count: int):
-        self.task = task
-        self.left = iter(range(count))  # shared: each number goes to one thread
+    __slots__ = ("_bell", "_left", "_returned", "_task", "_threads", "error")
+
+    def __init__(self, task: Callable[[int], Any], count: int, threads: int, bell: _Bell):
+        self._task, self._threads, self._bell = task, threads, bell
+        self._left = iter(range(count))  # shared: each number goes to one thread
+        self._returned: list[bool] = []  # one entry a thread that is done with it
         self.error: BaseException | None = None
-        self.returned: list[bool] = []  # one entry a thread that is done with it
+
+    def done(self) -> bool:
+        return len(self._returned) == self._threads
 
     def work(self) -> None:
         try:
-            for i in self.left:
-                self.task(i)
+            for i in self._left:
+                self._task(i)
         except BaseException as error:
             self.error = self.error or error
-        self.returned.append(True)
+        self._returned.append(True)
+        if self.done():
+            self._bell.ring()
 
 
 class _Helper(threading.Thread):
@@ -150,29 +184,28 @@ class _Helper(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="minitransformers", daemon=True)
         self.jobs: deque[_Job | None] = deque()
+        self.bell = _Bell()
+        self.expectant = False  # whether it waits for the next job awake
         self.awake = threading.Semaphore(0)
         self.sleeping = False
 
     def hand(self, job: _Job | None) -> None:
         self.jobs.append(job)
+        self.bell.ring()
         if self.sleeping:
             self.awake.release()
 
     def run(self) -> None:
-        pause = np.zeros(_PAUSE, np.float32)
         while True:
-            self._await(pause)
+            if not (self.expectant and self.bell.watch(lambda: self.jobs)):
+                self._sleep()
             job = self.jobs.popleft()
             if job is None:
                 return
             job.work()
             del job  # and with it the arrays it holds
 
-    def _await(self, pause: np.ndarray) -> None:
-        for _ in range(_WATCH):
-            if self.jobs:
-                return
-            np.sqrt(pause, pause)
+    def _sleep(self) -> None:
         self.sleeping = True
         while not self.jobs:  # a wake-up may be left over from the last sleep
             self.awake.acquire()
@@ -184,30 +217,35 @@ class _Team:
 
     def __init__(self, size: int, blas: list[Any]):
         self.size, self._blas = size, blas
+        self._current_cpu = _current_cpu()
+        self._callers_cpu = -1
         self.lock = threading.Lock()
         self._helpers: list[_Helper] = []
-        self._pause = np.zeros(_PAUSE // 16, np.float32)
+        self._bell = _Bell()
 
-    def run(self, task: Callable[[int], Any], count: int) -> None:
+    def run(self, task: Callable[[int], Any], count: int, more_follows: bool) -> None:
         """Compute with the lock held."""
         if not self._helpers:
             self._helpers = [_Helper() for _ in range(self.size - 1)]
             for helper in self._helpers:
                 helper.start()
-        job = _Job(task, count)
         helpers = self._helpers[: count - 1]
+        job = _Job(task, count, len(helpers) + 1, self._bell)
+        self._keep_apart()
         before = [library.num_threads for library in self._blas]
         for library in self._blas:
             library.set_num_threads(1)
         try:
             for helper in helpers:
+                helper.expectant = more_follows
                 helper.hand(job)
             job.work()
             for waited in itertools.count():
-                if len(job.returned) > len(helpers):
-                    break
                 if waited < _PATIENCE:
-                    np.sqrt(self._pause, self._pause)
+                    if self._bell.watch(job.done):
+                        break
+                elif job.done():
+                    break
                 else:  # the helper has lost its core to someone: do not burn ours meanwhile
                     time.sleep(1e-4)
         finally:
@@ -216,10 +254,35 @@ class _Team:
         if job.error is not None:
             raise job.error
 
+    def _keep_apart(self) -> None:
+        """Keep the helpers off the caller's CPU.
+
+        Linux wakes a thread where it ran last or where its waker runs, and looks no further while
+        the machine is busy: two threads that meet on a CPU stay there for milliseconds, next to an
+        idle one.
+        """
+        cpu = self._current_cpu()
+        if cpu == self._callers_cpu:
+            return
+        self._callers_cpu = cpu
+        others = os.sched_getaffinity(0) - {cpu}
+        with contextlib.suppress(OSError):  # not allowed here
+            for helper in self._helpers if others else ():
+                os.sched_setaffinity(helper.native_id or 0, others)
+
     def dismiss(self) -> None:
         with self.lock:
             for helper in self._helpers:
                 helper.hand(None)
+
+
+def _current_cpu() -> Callable[[], int]:
+    """What tells the CPU it is called on; always -1 where threads cannot be placed."""
+    try:
+        # a PyDLL keeps the interpreter: letting go of it would cost more than the call
+        return ctypes.PyDLL(None).sched_getcpu if hasattr(os, "sched_setaffinity") else lambda: -1
+    except (AttributeError, OSError):
+        return lambda: -1
 
 
 _team: _Team | None = None

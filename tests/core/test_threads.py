@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -68,6 +69,25 @@ def test_a_forked_process_computes(two_threads):
         threads.spread(done.append, 5)
         os._exit(0 if sorted(done) == list(range(5)) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("more_follows", [True, False])
+def test_helpers_that_wait_awake_and_asleep(two_threads, more_follows):
+    done = []
+    for pause in [0, 0, 0.005, 0, 0.005]:  # seconds: more than a helper watches for
+        threads.spread(done.append, 4, more_follows=more_follows)
+        time.sleep(pause)
+    assert sorted(done) == sorted(5 * [0, 1, 2, 3])
+
+
+def test_helpers_keep_off_the_callers_cpu(two_threads):
+    threads.spread(lambda i: None, 2)
+    team = threads._team
+    cpu = team._callers_cpu
+    cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {cpu}
+    if len(cpus) < 2 or cpu < 0:
+        pytest.skip("threads cannot be placed here")
+    assert all(os.sched_getaffinity(h.native_id) == cpus - {cpu} for h in team._helpers)
 
 
 def test_one_thread_starts_none(two_threads):
