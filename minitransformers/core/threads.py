@@ -75,11 +75,16 @@ def get_num_threads() -> int:
 
 
 @functools.cache
-def respect_quota() -> None:
-    """Lower BLAS's threads to `available_cpus()`, unless the environment has set a number.
+def prepare_blas() -> None:
+    """Tell BLAS how many threads to use and that they sleep early, unless the environment says it.
 
     Called when a model is built; the first time counts.
     """
+    _respect_quota()
+    _shorten_watch()
+
+
+def _respect_quota() -> None:
     variables = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     if _limiter is not None or any(os.environ.get(v) for v in variables):
         return
@@ -87,6 +92,22 @@ def respect_quota() -> None:
     allowed = available_cpus()
     if allowed < (os.cpu_count() or 1):
         set_num_threads(allowed)
+
+
+def _shorten_watch() -> None:
+    """Where NumPy was imported first, have OpenBLAS read what the package's first lines set else.
+
+    It restarts its threads for that, which must not happen during a product on another thread.
+    """
+    if "OPENBLAS_THREAD_TIMEOUT" in os.environ or threading.active_count() > 1:
+        return
+    os.environ["OPENBLAS_THREAD_TIMEOUT"] = "4"
+    for library in _blas():
+        read = getattr(library.dynlib, "openblas_read_env", None)
+        stop = getattr(library.dynlib, "blas_thread_shutdown_", None)  # until the next product
+        if read is not None and stop is not None:
+            read()
+            stop()
 
 
 def _blas() -> list[Any]:

@@ -17,7 +17,7 @@ from ..core.cache import KVCache
 from ..core.module import Module
 from ..core.primitive import Tensor
 from ..core.state import State
-from ..core.threads import respect_quota
+from ..core.threads import prepare_blas
 from ..device import check_device, check_dtype
 from ..generation.config import GenerationConfig
 from ..sharing import Shareable, pushing
@@ -106,6 +106,7 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
                 f"{type(self).__name__} is built from a configuration, not "
                 f"{type(config).__name__}; use {type(self).__name__}.from_pretrained(name) to load"
             )
+        prepare_blas()
         self.config = config
         self.generation_config = GenerationConfig.from_model_config(config)
 
@@ -348,7 +349,6 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
             stored = checkpoints.open_checkpoint(
                 hub.resolve(repo, **where), how["variant"], how["use_safetensors"], gguf_file
             )
-        respect_quota()
         config.name_or_path = name
         with blaming(name, cls.__name__):
             with awaiting_weights():

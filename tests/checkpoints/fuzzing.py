@@ -36,7 +36,7 @@ from tiny import CONFIGS, fill
 import minitransformers
 from minitransformers import checkpoints, hub
 from minitransformers.checkpoints.torch_writer import write_torch
-from minitransformers.core.threads import respect_quota
+from minitransformers.core.threads import prepare_blas
 
 GOLDEN = HERE.parent / "golden"
 CONSTANT = 300e6  # bytes of memory beyond a file's size: what deflated entries may take, and change
@@ -205,7 +205,7 @@ def _is_import(event: str, arguments: tuple) -> bool:
 @contextlib.contextmanager
 def _nothing_runs(path: Path) -> Iterator[None]:
     """Refuse to run code, or to open files elsewhere."""
-    respect_quota()  # reads the system's limits, once
+    prepare_blas()  # reads the system's limits, once
     if not getattr(sys, "_fuzz_hook", False):
         sys._fuzz_hook = True  # type: ignore[attr-defined]  # a hook cannot be taken back
         sys.addaudithook(_hook)

@@ -1,6 +1,8 @@
 """Work spread over threads: all of it is done, once, and nothing is left behind."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -133,3 +135,25 @@ def test_few_rows(two_threads, rows, size, rng):
     weight = rng.standard_normal(size).astype(np.float32)
     x = rng.standard_normal((1, rows, size[1])).astype(np.float32)
     np.testing.assert_allclose(ops.linear(x, weight), x @ weight.T, atol=1e-3)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_blas_sleeps_early_where_numpy_came_first(beside):
+    """Unless another thread might be in a product."""
+    program = f"""
+import os, threading
+import numpy as np
+if {beside}:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+x = np.ones((300, 300), np.float32)
+before = x @ x
+from minitransformers.core.threads import prepare_blas
+prepare_blas()
+assert (x @ x == before).all()
+print(os.environ.get("OPENBLAS_THREAD_TIMEOUT"))
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == str(None if beside else 4)
