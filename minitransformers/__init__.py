@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 # OpenBLAS' threads watch for work a tenth of a second before they sleep, on the cores that the
 # threads of core.threads compute on meanwhile: BERT-base on 16 x 128 tokens takes a quarter longer.
-# It reads this once, when NumPy is imported; where that came first, core.threads makes it read again.
+# It reads this once, when NumPy is imported; where that came first, core.threads has it read again.
 if "numpy" not in sys.modules:
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
