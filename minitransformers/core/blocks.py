@@ -41,19 +41,13 @@ def elementwise(
 ) -> np.ndarray:
     """Run `kernel(*inputs, out, *temporaries)` over flat blocks of arrays of one shape.
 
-    over: the first input is not needed any more, so a large one is written over: the activations
-        of a feed-forward layer are the most memory a model takes at a time
+    over: the first input is not needed any more and takes the result: the activations of a
+        feed-forward layer are the most memory a model takes at a time. So a kernel may only write
+        to `out` what it has no use for the input of.
     -> what it put into `out`, of that shape and the first input's dtype
     """
     inputs = tuple(np.ascontiguousarray(x) for x in inputs)
-    if over and inputs[0].size > _BLOCK:
-        _write_over(kernel, inputs, temporaries)
-        return inputs[0]
-    out = np.empty_like(inputs[0])
-    if out.size <= _BLOCK:
-        with np.errstate(over="ignore", under="ignore"):
-            kernel(*inputs, out, *(np.empty_like(out) for _ in range(temporaries)))
-        return out
+    out = inputs[0] if over else np.empty_like(inputs[0])
     flat = [x.reshape(-1) for x in (*inputs, out)]
 
     def task(start: int, stop: int) -> None:
@@ -63,16 +57,3 @@ def elementwise(
 
     over_blocks(task, out.size)
     return out
-
-
-def _write_over(kernel: Callable, inputs: tuple[np.ndarray, ...], temporaries: int) -> None:
-    flat = [x.reshape(-1) for x in inputs]
-
-    def task(start: int, stop: int) -> None:
-        out, *scratch = np.empty((1 + temporaries, stop - start), flat[0].dtype)
-        some = [x[start:stop] for x in flat]
-        with np.errstate(over="ignore", under="ignore"):
-            kernel(*some, out, *scratch)
-        some[0][:] = out
-
-    over_blocks(task, flat[0].size)

@@ -120,7 +120,7 @@ class MLP(Module):
         self.act = ops.activation(act or config.hidden_act)
 
     def __call__(self, x: Any) -> Any:
-        return self.down_proj(ops.activate(self.act, self.gate_proj(x)) * self.up_proj(x))
+        return self.down_proj(ops.activate(self.act, self.gate_proj(x), times=self.up_proj(x)))
 
 
 class Block(Module):

@@ -84,7 +84,7 @@ class Expert(Module):
         self.act = ops.activation(config.hidden_act)
 
     def __call__(self, x: Any) -> Any:
-        return self.w2(ops.activate(self.act, self.w1(x)) * self.w3(x))
+        return self.w2(ops.activate(self.act, self.w1(x), times=self.w3(x)))
 
 
 class MixtureOfExperts(Module):

@@ -121,7 +121,7 @@ class ModernBertMLP(Module):
     def __call__(self, x: Any) -> Any:
         x = self.Wi(x)
         x, gate = ops.split(x, sizes=(x.shape[-1] // 2,) * 2)
-        return self.Wo(self.drop(self.act(x) * gate))
+        return self.Wo(self.drop(ops.activate(self.act, x, times=gate)))
 
 
 class ModernBertLayer(Module):

@@ -79,7 +79,7 @@ class MLP(Module):
 
     def __call__(self, x: Any) -> Any:
         gate, up = ops.split(self.gate_up_proj(x), sizes=(self.inner, self.inner))
-        return self.down_proj(self.act(gate) * up)
+        return self.down_proj(ops.activate(self.act, gate, times=up))
 
 
 class Block(llama.Block):

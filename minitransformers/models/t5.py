@@ -87,8 +87,11 @@ class T5DenseReluDense(Module):
         self.act, self.gated = ops.activation(config.dense_act_fn), config.is_gated_act
 
     def __call__(self, x: Any) -> Any:
-        y = ops.activate(self.act, self.wi_0(x) if self.gated else self.wi(x))
-        return self.wo(self.dropout(y * self.wi_1(x) if self.gated else y))
+        if self.gated:
+            y = ops.activate(self.act, self.wi_0(x), times=self.wi_1(x))
+        else:
+            y = ops.activate(self.act, self.wi(x))
+        return self.wo(self.dropout(y))
 
 
 class T5LayerFF(Module):

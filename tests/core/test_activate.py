@@ -18,6 +18,17 @@ def test_the_values_are_those_of_the_activation(name: str, shape: tuple, rng) ->
     np.testing.assert_array_equal(ops.activate(function, x.copy()), expected)
 
 
+@pytest.mark.parametrize("name", ["silu", "gelu", "linear"])
+@pytest.mark.parametrize("shape", [(3, 5), (300, 501)])
+def test_a_gated_linear_unit(name: str, shape: tuple, rng) -> None:
+    x, times = rng.standard_normal((2, *shape), dtype=np.float32)
+    function = ops.activation(name)
+    expected = function(x.copy()) * times
+    np.testing.assert_array_equal(ops.activate(function, x.copy(), times=times), expected)
+    recorded = ops.activate(function, Tensor(x), times=Tensor(times))
+    np.testing.assert_array_equal(recorded.value, expected)
+
+
 def test_what_is_recorded_is_left_as_it_was(rng) -> None:
     x = rng.standard_normal((300, 501), dtype=np.float32)
     before = x.copy()

@@ -55,8 +55,8 @@ def _minus_logit(x: np.ndarray, square: np.ndarray, t: np.ndarray) -> None:
     t *= x
 
 
-def _gelu_kernel(x: np.ndarray, out: np.ndarray, t: np.ndarray) -> None:
-    _minus_logit(x, out, t)
+def _gelu_kernel(x: np.ndarray, out: np.ndarray, t: np.ndarray, square: np.ndarray) -> None:
+    _minus_logit(x, square, t)
     _divide_by_logistic(x, out, t)
 
 
@@ -78,7 +78,7 @@ def _gelu_gradient(
 @primitive
 def gelu(x):
     """x Phi(x), with the exact normal distribution function (Hendrycks and Gimpel, 2016)."""
-    return elementwise(_gelu_kernel, x, temporaries=1), x
+    return elementwise(_gelu_kernel, x, temporaries=2), x
 
 
 @gelu.defvjp
@@ -186,10 +186,14 @@ def _(x, g):
     return (elementwise(_quick_gelu_gradient, x, g, temporaries=2),)
 
 
+def _relu_kernel(x: np.ndarray, out: np.ndarray) -> None:
+    np.maximum(x, 0.0, out=out)
+
+
 @primitive
 def relu(x):
     """max(x, 0)"""
-    return np.maximum(x, 0.0), x
+    return elementwise(_relu_kernel, x), x
 
 
 @relu.defvjp
@@ -269,21 +273,32 @@ ACTIVATIONS: dict[str, Primitive] = {
 
 # how those that are computed in blocks are: kernel, temporaries
 _KERNELS: dict[Any, tuple[Callable, int]] = {
-    gelu: (_gelu_kernel, 1),
+    gelu: (_gelu_kernel, 2),
     gelu_new: (_gelu_new_kernel, 1),
     quick_gelu: (_quick_gelu_kernel, 1),
+    relu: (_relu_kernel, 0),
     silu: (_silu_kernel, 1),
     sigmoid: (_sigmoid_kernel, 0),
     tanh: (_tanh_kernel, 0),
 }
 
 
-def activate(function: Any, x: Any) -> Any:
-    """function(x), an activation of an array that nothing else needs: it may be written over."""
-    if type(x) is np.ndarray and function in _KERNELS:
-        kernel, temporaries = _KERNELS[function]
+def activate(function: Any, x: Any, times: Any = None) -> Any:
+    """function(x), an activation of an array that nothing else needs: it may be written over.
+
+    times: a factor of the result, of x's shape: what a gated linear unit multiplies (Shazeer, 2020)
+    """
+    if type(x) is not np.ndarray or function not in _KERNELS:
+        return function(x) if times is None else function(x) * times
+    kernel, temporaries = _KERNELS[function]
+    if times is None:
         return elementwise(kernel, x, temporaries=temporaries, over=True)
-    return function(x)
+
+    def gated(x: np.ndarray, times: np.ndarray, out: np.ndarray, *scratch: np.ndarray) -> None:
+        kernel(x, out, *scratch)
+        out *= times
+
+    return elementwise(gated, x, times, temporaries=temporaries, over=True)
 
 
 def activation(name: Any) -> Any:
