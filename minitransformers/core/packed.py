@@ -11,8 +11,9 @@ is computed with all of them expanded.
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from .blocks import over_blocks
 from .threads import parts, spread
 
 _TILE = 1 << 20  # weights expanded at a time: long enough a call to be worth sharing out
+_LEAD = 1 << 17  # weights that the caller is through with when a helper begins
 _SMALL = 1 << 18  # weights up to which a matrix is kept expanded once it is used: 1 MB
 _scratch = threading.local()
 
@@ -71,6 +73,7 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
     def __init__(self, stored: np.ndarray, width: int, transposed: bool = False):
         self.stored, self.width, self.transposed = stored, width, transposed
         self._whole: list[np.ndarray] = []  # the expanded matrix, of a small one; shared with `T`
+        self._cuts: dict[int, list[list[tuple[int, int]]]] = {}  # tiles by the number of threads
 
     def expand(self, start: int, stop: int, out: np.ndarray) -> None:
         """Put rows start to stop into `out`, (stop - start, width) float32."""
@@ -134,7 +137,7 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
         if ufunc is np.matmul and method == "__call__" and not kwargs:
             x, weight = inputs
             if isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype == np.float32:
-                return weight._product(x)
+                return weight.product(x)
         arrays = (x.numpy() if isinstance(x, Packed) else x for x in inputs)
         return getattr(ufunc, method)(*arrays, **kwargs)
 
@@ -158,58 +161,65 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
 
     # products
 
-    def _product(self, x: np.ndarray) -> np.ndarray:
-        """x @ self. x: (n, shape[0]) -> (n, shape[1])"""
+    def product(self, x: np.ndarray, turned: bool = False) -> np.ndarray:
+        """x @ self, or x @ self.T. x: (n, shape[0]) -> (n, shape[1])"""
+        onto_rows = self.transposed is not turned
         if self.size <= _SMALL:
             if not self._whole:
                 self._whole.append(self.rows(0, len(self.stored)))
             whole = self._whole[0]
-            return x @ (whole.T if self.transposed else whole)
-        return self._onto_rows(x) if self.transposed else self._along_rows(x)
+            return x @ (whole.T if onto_rows else whole)
+        return self._onto_rows(x) if onto_rows else self._along_rows(x)
 
     def _onto_rows(self, x: np.ndarray) -> np.ndarray:
         """Products with the stored rows. x: (n, width) -> (n, rows)"""
-        n = len(self.stored)
-        out = np.empty((len(x), n), np.float32)
-
-        def multiply(start: int, stop: int, tile: np.ndarray) -> None:
-            few_rows(x, tile, out[:, start:stop])
-
-        share = parts(n)
+        out = np.empty((len(x), len(self.stored)), np.float32)
+        shares = self._tiles()
 
         def part(i: int) -> None:
-            self._over_tiles(multiply, n * i // share, n * (i + 1) // share)
+            for start, stop, tile in self._expanded(shares[i]):
+                few_rows(x, tile, out[:, start:stop])
 
-        spread(part, share, more_follows=True)
+        spread(part, len(shares), more_follows=True)
         if self.scale is not None:
             out *= self.scale
         return out
 
     def _along_rows(self, x: np.ndarray) -> np.ndarray:
         """Sums of stored rows. x: (n, rows) -> (n, width)"""
-        n, share = len(self.stored), parts(len(self.stored))
-        sums = np.zeros((share, len(x), self.width), np.float32)
+        shares = self._tiles()
+        sums = np.zeros((len(shares), len(x), self.width), np.float32)
         if self.scale is not None:
             x = x * self.scale
 
         def part(i: int) -> None:
-            def multiply(start: int, stop: int, tile: np.ndarray) -> None:
+            for start, stop, tile in self._expanded(shares[i]):
                 sums[i] += x[:, start:stop] @ tile
 
-            self._over_tiles(multiply, n * i // share, n * (i + 1) // share)
+        spread(part, len(shares), more_follows=True)
+        return sums[0] if len(shares) == 1 else np.add.reduce(sums, axis=0)
 
-        spread(part, share, more_follows=True)
-        return sums[0] if share == 1 else np.add.reduce(sums, axis=0)
+    def _expanded(self, tiles: list[tuple[int, int]]) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Each tile as float32, in the scratch, which the next one takes."""
+        for start, stop in tiles:
+            tile = _scratch_of(stop - start, self.width)
+            self.expand(start, stop, tile)
+            yield start, stop, tile
 
-    def _over_tiles(
-        self, task: Callable[[int, int, np.ndarray], None], start: int, stop: int
-    ) -> None:
+    def _tiles(self) -> list[list[tuple[int, int]]]:
+        """The rows of the tiles of each thread, of the caller first."""
+        n = len(self.stored)
+        share = parts(n)
+        if share not in self._cuts:
+            lead = _LEAD // self.width if share > 1 else 0
+            ends = [lead + (n - lead) * (i + 1) // share for i in range(share)]
+            self._cuts[share] = list(itertools.starmap(self._even_tiles, zip((0, *ends), ends)))
+        return self._cuts[share]
+
+    def _even_tiles(self, start: int, stop: int) -> list[tuple[int, int]]:
         tiles = max(1, round((stop - start) * self.width / _TILE))
-        for i in range(tiles):
-            first, last = (start + (stop - start) * k // tiles for k in (i, i + 1))
-            tile = _scratch_of(last - first, self.width)
-            self.expand(first, last, tile)
-            task(first, last, tile)
+        cuts = [start + (stop - start) * i // tiles for i in range(tiles + 1)]
+        return list(itertools.pairwise(cuts))
 
 
 class BFloat16(Packed):

@@ -47,8 +47,10 @@ def _few_rows(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 def _times(x: np.ndarray, weight: np.ndarray | Packed) -> np.ndarray:
     """x @ weight. x: (rows, in); weight: (in, out) -> (rows, out)"""
+    if isinstance(weight, Packed):
+        return weight.product(x)
     rows = len(x)
-    if isinstance(weight, Packed) or not 1 < rows < _KERNEL or weight.size < _LARGE:
+    if not 1 < rows < _KERNEL or weight.size < _LARGE:
         return x @ weight
     filled = np.zeros((_KERNEL, x.shape[1]), x.dtype)
     filled[:rows] = x
@@ -57,7 +59,9 @@ def _times(x: np.ndarray, weight: np.ndarray | Packed) -> np.ndarray:
 
 def _times_transpose(x: np.ndarray, weight: np.ndarray | Packed) -> np.ndarray:
     """x @ weight.T. x: (rows, in); weight: (out, in) -> (rows, out)"""
-    if len(x) == 2 and weight.size >= _LARGE and isinstance(weight, np.ndarray):
+    if isinstance(weight, Packed):
+        return weight.product(x, turned=True)
+    if len(x) == 2 and weight.size >= _LARGE:
         return _few_rows(x, np.ascontiguousarray(weight))
     return _times(x, weight.T)
 
