@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,13 @@ def _rows(x: np.ndarray) -> np.ndarray:
 
 
 @functools.cache
-def _ones(n: int, dtype: np.dtype) -> np.ndarray:
-    return np.ones(n, dtype)
+def _equal_parts(n: int, dtype: np.dtype) -> np.ndarray:
+    return np.full(n, 1 / n, dtype)
 
 
-def _row_sums(x: np.ndarray, out: np.ndarray) -> np.ndarray:
+def _row_means(x: np.ndarray, out: np.ndarray) -> np.ndarray:
     """(rows, n) -> (rows,). BLAS sums ten times faster than add.reduce."""
-    return np.dot(x, _ones(x.shape[1], x.dtype), out=out)
+    return np.dot(x, _equal_parts(x.shape[1], x.dtype), out=out)
 
 
 def _einsum_rows(x: np.ndarray, y: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -36,10 +37,9 @@ _row_products: Any = getattr(np, "vecdot", _einsum_rows)  # NumPy 1 has no vecdo
 
 def _reciprocal_root(squares: np.ndarray, n: int, eps: float) -> np.ndarray:
     """In place: 1 / sqrt(sum / n + eps). squares: (rows,) -> (rows, 1)"""
-    squares /= n
-    squares += eps
+    squares += eps * n  # sqrt(n) / sqrt(sum + n eps): a call less, of those that decoding feels
     np.sqrt(squares, out=squares)
-    return np.reciprocal(squares, out=squares)[:, None]
+    return np.divide(math.sqrt(n), squares, out=squares)[:, None]
 
 
 @primitive
@@ -55,8 +55,7 @@ def layer_norm(x, weight, bias, *, eps):
 
     def normalise(start: int, stop: int) -> None:
         x, y, m = rows[start:stop], out[start:stop], mean[start:stop]
-        _row_sums(x, m)
-        m /= hidden
+        _row_means(x, m)
         np.subtract(x, m[:, None], out=y)
         y *= _reciprocal_root(_row_products(y, y, out=rstd[start:stop]), hidden, eps)
         y *= weight
