@@ -129,12 +129,14 @@ def test_activations_far_out():
         np.testing.assert_array_equal(ops.sigmoid(x)[:7], [0, 0, ops.sigmoid(x)[2], 1, 1, 1, 0.5])
 
 
-@pytest.mark.parametrize("rows", [2, 3])
+@pytest.mark.parametrize("rows", [2, 3, 7, 8, 9, 40, 41])
 @pytest.mark.parametrize("size", [(1024, 512), (1000, 777), (1024, 513)])
 def test_few_rows(two_threads, rows, size, rng):
     weight = rng.standard_normal(size).astype(np.float32)
     x = rng.standard_normal((1, rows, size[1])).astype(np.float32)
     np.testing.assert_allclose(ops.linear(x, weight), x @ weight.T, atol=1e-3)
+    turned = np.ascontiguousarray(weight.T)
+    np.testing.assert_allclose(ops.conv1d(x, turned), x @ turned, atol=1e-3)
 
 
 @pytest.mark.parametrize("beside", [False, True])
