@@ -213,7 +213,7 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
         if share not in self._cuts:
             lead = _LEAD // self.width if share > 1 else 0
             ends = [lead + (n - lead) * (i + 1) // share for i in range(share)]
-            self._cuts[share] = list(itertools.starmap(self._even_tiles, zip((0, *ends), ends)))
+            self._cuts[share] = list(map(self._even_tiles, (0, *ends), ends))
         return self._cuts[share]
 
     def _even_tiles(self, start: int, stop: int) -> list[tuple[int, int]]:
