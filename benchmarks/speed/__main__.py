@@ -4,12 +4,12 @@
         [--rivals [NAME ...]] [--python PATH] [--cache FOLDER] [--compare [RESULTS.json]] [--write]
     PYTHONPATH=benchmarks python -m speed --smoke
 
-Every contestant that is installed runs in a process of its own, and they take turns, so that a busy
-machine slows all of them. What counts are ratios of medians, with the spread of the ratios of
-single rounds. --python names the interpreter of the rivals, where they are not installed beside
-this library. --compare shows what changed against earlier ratios, those that are stored here
-unless it names others; --write stores results.md and results.json beside this file. --smoke runs
-every work once, with tiny models, to see that it can.
+Every contestant that is installed runs in a process of its own, and they take turns of a second at
+least, so that a busy machine slows all of them. What counts are ratios of medians, with the spread
+of the ratios of single rounds. --python names the interpreter of the rivals, where they are not
+installed beside this library. --compare shows what changed against earlier ratios, those that are
+stored here unless it names others; --write stores results.md and results.json beside this file.
+--smoke runs every work, with tiny models, to see that it can.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ MEMORY = ("peak", "activations")  # columns that torch's figure stands in as wel
 class Process:
     """A contestant, or the reason why there is none."""
 
-    def __init__(self, name: str, python: str, cache: Path, threads: int | None):
+    def __init__(self, name: str, python: str, options: argparse.Namespace):
         self.name = name
-        command = [python, "-m", "speed.contestants", name, str(cache)]
-        if threads:
-            command.append(str(threads))
+        command = [python, "-m", "speed.contestants", name, str(options.cache)]
+        command.append("0" if options.smoke else "1")
+        if options.threads:
+            command.append(str(options.threads))
         paths = [str(HERE.parent), str(HERE.parent.parent), os.environ.get("PYTHONPATH", "")]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -60,21 +61,30 @@ class Process:
         self.process.communicate()
 
 
-def measure(processes: list[Process], works: list[str], rounds: int) -> dict[str, Any]:
-    """-> {work: {contestant: {"seconds": [...], "own", "peak"} or {"why"}}}"""
+def measure(
+    processes: list[Process], base: Process, works: list[str], rounds: int
+) -> dict[str, Any]:
+    """Take turns. A work that is measured against another of ours has that as a contestant.
+
+    base: does those others
+    -> {work: {contestant: {"seconds": [...], "own", "peak"} or {"why"}}}
+    """
     found: dict[str, Any] = {}
     for work in works:
-        row = found[work] = {p.name: {"seconds": []} for p in processes}
+        turns = [(p.name, p, work) for p in processes]
+        if (other := WORKS[work].against) in WORKS:
+            turns.append((other, base, other))
+        row = found[work] = {name: {"seconds": []} for name, _, _ in turns}
         for _ in range(rounds):
-            for process in processes:
-                if "why" in row[process.name]:
+            for name, process, task in turns:
+                if "why" in row[name]:
                     continue
-                answer = process.run(work)
+                answer = process.run(task)
                 if "why" in answer:
-                    row[process.name] = answer
+                    row[name] = answer
                 else:
-                    seconds = row[process.name]["seconds"] + [answer.pop("seconds")]
-                    row[process.name] = answer | {"seconds": seconds}
+                    seconds = row[name]["seconds"] + [answer.pop("seconds")]
+                    row[name] = answer | {"seconds": seconds}
         print(line(work, row), flush=True)
     return found
 
@@ -113,10 +123,8 @@ def table(found: dict[str, Any], names: list[str]) -> tuple[str, dict[str, float
             ratios[f"{key}/{rival}"] = round(middle, 3)
             cells.append(f"{middle:.2f} ({low:.2f} to {high:.2f})")
         wanted = "" if work.target is None else f">= {work.target}"
-        if work.against != "torch" and found.get(work.against):
-            middle, low, high = ratio(
-                ours["seconds"], found[work.against]["minitransformers"]["seconds"]
-            )
+        if work.against in WORKS:
+            middle, low, high = ratio(ours["seconds"], row[work.against]["seconds"])
             ratios[f"{key}/{work.against}"] = round(middle, 3)
             wanted += f" x {WORKS[work.against].title}: {middle:.2f} ({low:.2f} to {high:.2f})"
         cells += [wanted, f"{ours['own']:.0f} MB"]
@@ -175,15 +183,11 @@ def run(options: argparse.Namespace) -> None:
     for name in {WORKS[work].model for work in options.only}:
         folder(options.cache, name, small=options.smoke)
     rivals = list(CONTESTANTS)[1:] if options.rivals is None else options.rivals
-    names = ["minitransformers", *rivals]
-    processes = [
-        Process(n, sys.executable if n == "minitransformers" else options.python,
-                options.cache, options.threads)
-        for n in names
-    ]  # fmt: skip
-    processes = [p for p in processes if p.versions]
-    found = measure(processes, options.only, options.rounds)
-    for process in processes:
+    ours, base = (Process("minitransformers", sys.executable, options) for _ in range(2))
+    others = [Process(name, options.python, options) for name in rivals]
+    processes = [p for p in (ours, *others) if p.versions]
+    found = measure(processes, base, options.only, options.rounds)
+    for process in (*processes, base):
         process.close()
     text, ratios = table(found, [p.name for p in processes])
     versions = {k: v for p in processes for k, v in p.versions.items()}

@@ -1,10 +1,11 @@
 """What is compared: a process each, which times one work whenever it is told to.
 
-    python -m speed.contestants NAME CACHE [THREADS]
+    python -m speed.contestants NAME CACHE SECONDS [THREADS]
 
-reads names of works from its input, one a line, and prints a JSON object for each: seconds of one
-run and MB of memory - its own (no file's), the most there was of any while it ran, and how much of
-that was not there before (activations) - or why it cannot do the work.
+reads names of works from its input, one a line, and prints a JSON object for each: seconds of a
+run, the median of as many as take SECONDS, and MB of memory - its own (no file's), the most there
+was of any while it ran, and how much of that was not there before (activations) - or why it cannot
+do the work.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import ctypes
 import gc
 import json
 import re
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -219,6 +221,20 @@ def memory(kind: str) -> float:
     return 1024 * int(found[1]) / 1e6 if found else float("nan")
 
 
+def seconds_of(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def middle_of(call: Callable[[], Any], *first: float, seconds: float = 1.0) -> float:
+    """The median of the seconds of as many runs as take `seconds`, the first ones among them."""
+    runs = list(first) or [seconds_of(call)]
+    while sum(runs) < seconds:
+        runs.append(seconds_of(call))
+    return statistics.median(runs)
+
+
 def give_back() -> None:
     """Freed memory goes back to the system, so that what a run takes anew can be seen."""
     gc.collect()
@@ -227,7 +243,7 @@ def give_back() -> None:
 
 
 def main() -> None:
-    name, cache, *threads = sys.argv[1:]
+    name, cache, seconds, *threads = sys.argv[1:]
     contestant = CONTESTANTS[name](Path(cache), int(threads[0]) if threads else None)
     print(json.dumps(contestant.versions()), flush=True)
     prepared: tuple[str, Any] = ("", None)
@@ -240,11 +256,10 @@ def main() -> None:
             give_back()
             resting = memory("VmRSS")
             Path("/proc/self/clear_refs").write_text("5")  # the highest memory, from now on
-            start = time.perf_counter()
-            prepared[1]()
-            answer: dict[str, Any] = {"seconds": time.perf_counter() - start}
-            answer |= {"own": memory("Anonymous"), "peak": memory("VmHWM")}
+            first = seconds_of(prepared[1])
+            answer: dict[str, Any] = {"own": memory("Anonymous"), "peak": memory("VmHWM")}
             answer["activations"] = answer["peak"] - resting
+            answer["seconds"] = middle_of(prepared[1], first, seconds=float(seconds))
         except Exception as error:  # a rival that cannot do one work goes on with the next
             answer = {"why": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

@@ -15,7 +15,6 @@ import argparse
 import json
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from minitransformers.core.layers import Conv1D, Linear
 from minitransformers.core.packed import Int8
 
 from .checkpoints import folder
-from .contestants import CONTESTANTS
+from .contestants import CONTESTANTS, middle_of, seconds_of
 from .works import WORKS, Work
 
 CHOSEN = ("decode-1", "decode-8", "decode-32", "prefill", "bert-1x16", "bert-1x128", "bert-16x128",
@@ -51,12 +50,6 @@ def products(model: Any, work: Work) -> Callable[[], None]:
     return run
 
 
-def seconds(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
 def rates() -> dict[str, str]:
     """What this machine does at best with two threads, or as many as BLAS has."""
     draw = np.random.default_rng(0)
@@ -76,7 +69,7 @@ def rates() -> dict[str, str]:
             "multiply": lambda: out @ x[1][0],
         }
         for name, call in calls.items():
-            times.setdefault(name, []).append(seconds(call))
+            times.setdefault(name, []).append(seconds_of(call))
     middle = {name: statistics.median(t) for name, t in times.items()}
 
     def gflops(rows: int) -> str:
@@ -112,7 +105,7 @@ def main() -> None:
         whole = ours.prepare(work)
         part = products(ours.model(work), work)
         whole(), part()
-        pairs = [(seconds(whole), seconds(part)) for _ in range(options.rounds)]
+        pairs = [(middle_of(whole), middle_of(part)) for _ in range(options.rounds)]
         total, alone = (1e3 * statistics.median(column) for column in zip(*pairs))
         wanted = total * ratios[f"{key}/{work.against}"] / (work.target or 1.0)
         rest = (total - alone) / max(work.new, 1)
