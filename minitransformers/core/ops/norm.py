@@ -22,17 +22,18 @@ def _equal_parts(n: int, dtype: np.dtype) -> np.ndarray:
     return np.full(n, 1 / n, dtype)
 
 
-def _row_means(x: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """(rows, n) -> (rows,). BLAS sums ten times faster than add.reduce."""
-    return np.dot(x, _equal_parts(x.shape[1], x.dtype), out=out)
-
-
 def _einsum_rows(x: np.ndarray, y: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    return np.einsum("ij,ij->i", x, y, out=out)
+    return np.einsum("...j,...j->...", x, y, out=out)
 
 
-# (rows, n) twice -> (rows,), without the temporary that `(x * y).sum` makes
+# (rows, n), (rows, n) or (n,) -> (rows,), without the temporary that `(x * y).sum` makes
 _row_products: Any = getattr(np, "vecdot", _einsum_rows)  # NumPy 1 has no vecdot
+
+
+def _row_means(x: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """(rows, n) -> (rows,). BLAS sums ten times faster than add.reduce; row by row, because its
+    threads are not worth waking for a whole matrix of activations."""
+    return _row_products(x, _equal_parts(x.shape[1], x.dtype), out=out)
 
 
 def _reciprocal_root(squares: np.ndarray, n: int, eps: float) -> np.ndarray:
