@@ -3,10 +3,11 @@
     python benchmarks/quantised.py [CHECKPOINT] [--new 20] [--seven-billion]
 
 Loads a checkpoint (the model in the package by default; a name, a folder or a .gguf file) in every
-way and compares with float32: the error of the logits in units of their deviation after each of 256
-tokens of a text, how often the most likely token is the same, bytes of the weights, tokens a second of greedy decoding for 1 and 8
-rows. The ways take turns. --seven-billion quantises a Llama of 6.7 billion random weights to 4
-bits, tensor by tensor as a file would be, and prints the peak of the process's own memory.
+way and compares with float32: the error of the logits in units of their deviation and how often the
+most likely token is the same, after each of 256 tokens of a text; bytes of the weights; tokens a
+second of greedy decoding for 1 and 8 rows. The ways take turns. --seven-billion quantises a Llama
+of 6.7 billion random weights to 4 bits, tensor by tensor as a file would be, and prints the peak of
+the process's own memory.
 """
 
 from __future__ import annotations
