@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,13 @@ def is_placeholder(x: Any) -> bool:
         and not any(x.strides)
         and bool(np.isnan(x.flat[0]))
     )
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `load_state_dict` found on one side only."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Module:
@@ -106,28 +113,46 @@ class Module:
         """{name: array}, tied arrays under every name"""
         return {name: getattr(owner, attribute) for name, owner, attribute in self.slots()}
 
-    def load_state_dict(self, weights: Mapping[str, np.ndarray], strict: bool = True) -> None:
-        """Set every parameter from `weights`, without copying.
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
+        """Copy weights into the parameters, under every name of a tied one, in their precision.
 
-        Raises ValueError that lists every missing, unexpected and misshapen name; nothing is
-        changed then. strict=False ignores missing and unexpected names.
+        strict: whether names that are missing or unexpected are an error
+        assign: put the arrays themselves in the parameters' place, in their own precision, and
+            under the given names only
+        -> the missing and the unexpected names
+        Raises RuntimeError that lists what is missing, unexpected or misshapen; nothing is changed
+        then.
         """
         slots = {name: (owner, attribute) for name, owner, attribute in self.slots()}
+        missing = [name for name in slots if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in slots]
         problems = []
         if strict:
-            problems += [f"missing: {name}" for name in slots if name not in weights]
-            problems += [f"unexpected: {name}" for name in weights if name not in slots]
-        known = [name for name in slots if name in weights]
+            problems += [f"missing: {name}" for name in missing]
+            problems += [f"unexpected: {name}" for name in unexpected]
+        known = [name for name in slots if name in state_dict]
         for name in known:
-            have, want = weights[name].shape, getattr(*slots[name]).shape
+            have, want = np.shape(state_dict[name]), getattr(*slots[name]).shape
             if have != want:
                 problems.append(f"shape: {name} is {have}, the model's is {want}")
         if problems:
-            raise ValueError(
+            raise RuntimeError(
                 f"these weights do not fit {type(self).__name__}:\n  " + "\n  ".join(problems)
             )
-        for name in known:
-            setattr(*slots[name], weights[name])
+        places: dict[int, list[tuple[Module, str]]] = {}
+        for place in slots.values():
+            places.setdefault(id(getattr(*place)), []).append(place)
+        values = [(slots[name], getattr(*slots[name]), state_dict[name]) for name in known]
+        for place, old, new in values:
+            if assign:
+                setattr(*place, new)
+            else:
+                copied = np.array(new, old.dtype, order="C")
+                for each in places[id(old)]:
+                    setattr(*each, copied)
+        return IncompatibleKeys(missing, unexpected)
 
     def __getstate__(self) -> dict[str, Any]:
         # gradients and handles are of one process's training, not of the model

@@ -61,7 +61,8 @@ def load(
     ties = model.ties()
     for name, origin in ties.items():  # a file may hold the tied array under the other name
         if origin not in named and name in named:
-            model.load_state_dict({origin: model.state_dict()[name]}, strict=False)
+            found = {origin: model.state_dict()[name]}
+            model.load_state_dict(found, strict=False, assign=True)
             named[origin] = named[name]
     model.tie_weights()
     missing = [name for name in slots if name not in named and name not in ties]

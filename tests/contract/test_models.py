@@ -308,7 +308,7 @@ def test_gradients_equal_central_differences(kind: str, name: str) -> None:
         inputs.pop("decoder_input_ids", None)
     # in float64, where differences are exact enough to compare with
     state = {n: v.astype(np.float64) for n, v in model.state_dict().items()}
-    model.load_state_dict(state)
+    model.load_state_dict(state, assign=True)
     model.tie_weights()
     values = {n: p.data for n, p in model.named_parameters()}
     rng = np.random.default_rng(0)
@@ -318,13 +318,13 @@ def test_gradients_equal_central_differences(kind: str, name: str) -> None:
             directions[name][owner.padding_idx] = 0.0
 
     def loss_at(step: float) -> float:
-        model.load_state_dict({n: values[n] + step * directions[n] for n in values}, strict=False)
+        model.load_state_dict({n: values[n] + step * directions[n] for n in values}, False, True)
         model.tie_weights()
         return float(model(**inputs, **targets)[0])
 
     step = 1e-5
     expected = (loss_at(step) - loss_at(-step)) / (2 * step)
-    model.load_state_dict(values, strict=False)
+    model.load_state_dict(values, strict=False, assign=True)
     model.tie_weights()
     _, grads = value_and_grad(model)(**inputs, **targets)
     got = sum((grads[n] * directions[n]).sum() for n in grads)

@@ -27,11 +27,29 @@ class Pair(Module):
 def test_load_names_everything_that_is_wrong_and_changes_nothing() -> None:
     model = Pair()
     weights = {"first.weight": np.zeros((2, 2)), "first.bias": np.zeros(2), "last": np.zeros(1)}
-    with pytest.raises(ValueError, match="do not fit Pair") as error:
+    with pytest.raises(RuntimeError, match="do not fit Pair") as error:
         model.load_state_dict(weights)
     for text in ("missing: rest.0.weight", "unexpected: last", "first.weight is (2, 2)", "(2, 3)"):
         assert text in str(error.value)
     assert all(is_placeholder(p) for p in model.state_dict().values())
+
+
+def test_loading_copies_in_the_models_precision_under_every_name() -> None:
+    model = Pair()
+    model.rest.append(Linear(2, 2, bias=False))
+    model.load_state_dict({n: np.zeros(v.shape) for n, v in model.state_dict().items()})
+    model.rest[2].weight = model.rest[0].weight
+    mine = np.ones((2, 2))
+    keys = model.load_state_dict({"rest.0.weight": mine, "last": mine}, strict=False)
+    assert keys == (["first.weight", "first.bias", "rest.2.weight"], ["last"])
+    assert keys.unexpected_keys == ["last"]
+    assert model.rest[0].weight.dtype == np.float32
+    assert model.rest[2].weight is model.rest[0].weight
+    mine[:] = 2.0
+    assert model.rest[0].weight[0, 0] == 1.0
+    model.load_state_dict({"rest.0.weight": mine}, strict=False, assign=True)
+    assert model.rest[0].weight is mine
+    assert model.rest[2].weight is not mine
 
 
 def test_paths_are_names() -> None:
