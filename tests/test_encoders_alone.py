@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from test_family_generation import MODELS
@@ -32,3 +34,9 @@ def test_the_encoder_alone(name: str) -> None:
     np.testing.assert_array_equal(hidden, encoded.last_hidden_state)
     with pytest.raises(ValueError, match="neither"):
         model.get_encoder()()
+    encoder = pickle.loads(pickle.dumps(model.get_encoder()))
+    assert {p.requires_grad for p in encoder.parameters()} == {True}
+    encoder.requires_grad_(False)
+    assert {p.requires_grad for p in encoder.parameters()} == {False}
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = encoder.nothing

@@ -124,7 +124,10 @@ class Parameter(np.lib.mixins.NDArrayOperatorsMixin):
 
 def named_parameters(module: Module) -> Iterator[tuple[str, Parameter]]:
     """(name, Parameter) of a tree, a tied one once under its first name; buffers are left out."""
+    # all of them before the first is handed out: who gets it may put another array in its place,
+    # by which the next name of a tied one would not be known any more
     found: dict[int, Parameter] = {}
+    named: list[tuple[str, Parameter]] = []
     for name, owner, attribute in list(module.slots()):
         if attribute in owner.buffers:
             continue
@@ -135,9 +138,10 @@ def named_parameters(module: Module) -> Iterator[tuple[str, Parameter]]:
             found[id(value)] = parameter
             if len(name) > len(parameter.name):
                 parameter.name = name
-            yield name, parameter
+            named.append((name, parameter))
         elif known is not parameter:
             _tie(known, parameter)
+    yield from named
 
 
 def is_optimised(module: Module) -> bool:

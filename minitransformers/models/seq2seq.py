@@ -155,13 +155,19 @@ class EncoderDecoder(PreTrainedModel):
 
 class EncoderAlone:
     """The encoder of a model as a callable of its own: what it returns may be given to the model,
-    or to `generate`, as `encoder_outputs`.
+    or to `generate`, as `encoder_outputs`. What else it has, such as `parameters()`, is that of the
+    encoder's stack.
     """
 
     main_input_name = "input_ids"
 
     def __init__(self, model: PreTrainedModel):
         self.model, self.config = model, model.config
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("model", "config") or name.startswith("__"):
+            raise AttributeError(name)  # while it is being copied or unpickled
+        return getattr(self.model.base_model.encoder, name)
 
     def __call__(
         self,

@@ -68,6 +68,10 @@ class Position:
     started: dict[str, Any] | None = None
     fetched: dict[str, Any] | None = None
 
+    def ended(self) -> bool:
+        """Whether every batch of the epoch is trained: the feed makes one ahead if there is one."""
+        return self.batches > 0 and self.pending == 0
+
 
 @contextlib.contextmanager
 def complete_or_nothing(folder: str) -> Iterator[str]:

@@ -34,7 +34,9 @@ def default_data_collator(features: list[Any], return_tensors: str = "pt") -> di
     for name in ("label", "label_ids"):
         if first.get(name) is not None:
             labels = np.stack([np.asarray(row[name]) for row in rows])
-            if not isinstance(first[name], np.ndarray) or labels.ndim == 1:
+            if name == "label" and labels.ndim > 1:
+                labels = labels.astype(np.float32)  # ones and zeros of several labels
+            elif not isinstance(first[name], np.ndarray) or labels.ndim == 1:
                 labels = labels.astype(np.int64 if labels.dtype.kind in "iub" else np.float32)
             batch["labels"] = labels
             break

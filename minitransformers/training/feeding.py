@@ -33,7 +33,9 @@ class Feed:
         if first is not None:
             set_random_streams(first)
         self.started = random_streams()
-        if position.batches:
+        if position.ended():  # drawing its order once more would move the random streams
+            loader = ()
+        elif position.batches:
             loader = skip_first_batches(loader, position.batches, position.fetched)
         self._batches = iter(loader)
         self._made: deque[Any] = deque()

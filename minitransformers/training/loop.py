@@ -57,6 +57,10 @@ class TrainingLoop:
             self.updates_per_epoch = max(batches // self.accumulate, 1)
             self.batches_per_epoch = batches
             self.examples = self.trainer.num_examples(self.loader)
+            if not batches:
+                raise ValueError(
+                    f"train_dataset gives no batch: {self.examples} rows in batches of {batch}"
+                )
             if args.max_steps > 0:
                 self.max_steps = args.max_steps
                 self.epochs = math.ceil(args.max_steps / self.updates_per_epoch)
@@ -133,10 +137,13 @@ class TrainingLoop:
             self.position.epoch = done // self.updates_per_epoch
             self.position.batches = done % self.updates_per_epoch * self.accumulate
             self.position.chunk = done % self.updates_per_epoch
+            self.position.pending = min(self.position.batches, 1)  # the epoch goes on
             self.position.logged = done
         if self.args.ignore_data_skip:
-            kept = ("epoch", "seen", "loss", "total_loss", "logged")
-            self.position = Position(**{name: getattr(self.position, name) for name in kept})
+            kept = ("seen", "loss", "total_loss", "logged")
+            epoch = self.position.epoch + self.position.ended()
+            others = {name: getattr(self.position, name) for name in kept}
+            self.position = Position(epoch=epoch, **others)
         self.loss_sum += np.float32(self.position.loss)
         logger.info(f"continuing at update {trainer.state.global_step}, {self.position.epoch=}")
 

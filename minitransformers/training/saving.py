@@ -36,8 +36,9 @@ class Saves(Part):
         folder = output_dir or self.args.output_dir
         os.makedirs(folder, exist_ok=True)
         if hasattr(self.model, "save_pretrained"):
-            options = {} if state_dict is None else {"state_dict": state_dict}
-            self.model.save_pretrained(folder, **options)
+            self.model.save_pretrained(
+                folder, state_dict=state_dict, safe_serialization=self.args.save_safetensors
+            )
         else:
             checkpoints.save_weights(folder, state_dict or self.model.state_dict())
         if self.processing_class is not None:

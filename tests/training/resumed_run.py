@@ -35,6 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "few": dict(rows=10, gradient_accumulation_steps=8, num_train_epochs=5, save_steps=1),
     "by_length": dict(group_by_length=True),
     "causal": dict(rows=18, gradient_accumulation_steps=2, save_steps=1),
+    "tied": dict(save_steps=2),
     "epochs": dict(eval_strategy="epoch", save_strategy="epoch", optim="adafactor"),
     "stream": dict(max_steps=14),
     "lora": dict(lr_scheduler_type="cosine", optim="adamw_hf"),
@@ -71,10 +72,12 @@ class KilledTrainer(Trainer):
 
 def build(folder: Path, variant: str) -> KilledTrainer:
     options = dict(VARIANTS[variant])
-    n, causal = options.pop("rows", 22), variant == "causal"
+    n, causal = options.pop("rows", 22), variant in ("causal", "tied")
     rows: Any = rows_of("causal" if causal else "classes", n, True, 0)
     kind: Any = LlamaForCausalLM if causal else BertForSequenceClassification
-    model = tiny.fill(kind(kind.config_class(**(LLAMA if causal else BERT))))
+    config = kind.config_class(**(LLAMA if causal else BERT))
+    config.tie_word_embeddings = variant == "tied" or config.tie_word_embeddings
+    model = tiny.fill(kind(config))
     if variant == "lora":
         set_seed(0)
         lora = LoraConfig(r=2, target_modules=["query"], lora_dropout=0.1, task_type="SEQ_CLS")

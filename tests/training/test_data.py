@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minitransformers import set_seed
+from minitransformers import default_data_collator, set_seed
 from minitransformers.core.random import Generator, default_generator
 from minitransformers.training.data import (
     BatchSampler,
@@ -100,3 +100,9 @@ def test_options_that_exclude_each_other() -> None:
         random_split(ROWS, [1, 2])
     with pytest.raises(TypeError):
         len(DataLoader(iter(ROWS)))
+
+
+def test_several_labels_of_a_row_are_float() -> None:
+    batch = default_data_collator([{"label": [0, 1, 1]}, {"label": [1, 0, 0]}])
+    assert batch["labels"].dtype == np.float32
+    assert default_data_collator([{"label": 1}, {"label": 0}])["labels"].dtype == np.int64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -54,6 +55,43 @@ def test_killed(variant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     weights = resumed.model.state_dict()
     for name, array in whole.model.state_dict().items():
         assert np.array_equal(weights[name], array), name
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"group_by_length": True},
+        {"accelerator_config": {"use_seedable_sampler": False}},
+        {"ignore_data_skip": True},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_from_the_last_step_of_an_epoch(
+    options: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(name: str) -> Any:
+        trainer = resumed_run.build(tmp_path / name, "plain")
+        trainer.args = dataclasses.replace(
+            trainer.args, **options, max_steps=9, save_steps=6, logging_steps=1
+        )
+        return trainer
+
+    whole, resumed = build("whole"), build("resumed")
+    assert len(whole.get_train_dataloader()) == 6
+    whole.train()
+    resumed.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-6"))
+    assert resumed.batches == 3
+    assert logs(resumed) == logs(whole)
+
+
+def test_tied_weights_stay_tied_where_a_loop_replaces_them() -> None:
+    trainer = resumed_run.build(Path("unused"), "tied")
+    model = trainer.model
+    n = model.num_parameters()
+    for p in model.parameters():
+        p.data = p.data * 0.5
+    assert model.num_parameters() == n
+    assert model.lm_head.weight is model.model.embed_tokens.weight
 
 
 def test_no_half_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
