@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -210,6 +211,27 @@ def test_embed(run: Any, told: Any, checkpoint: Any, tmp_path: Path) -> None:
     assert len(line.split()) == len(vectors[0]) + 2
 
 
+def test_embed_without_a_text(run: Any, tmp_path: Path) -> None:
+    assert run("embed", "--model", "not/loaded", stdin=" \n") == (0, [], "")
+    assert run("embed", "--model", "not/loaded", "-o", tmp_path / "x.npy")[0] == 0
+    assert len(np.load(tmp_path / "x.npy")) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="arguments are no bytes there")
+def test_what_is_not_utf8() -> None:
+    command = [sys.executable, "-m", "minitransformers", "generate", "--max-new-tokens", "1"]
+    for arguments, text in (([], b"h\xe9\n"), ([b"h\xe9"], b"")):
+        done = subprocess.run([*command, *arguments], input=text, capture_output=True)
+        assert done.returncode == 2
+        assert b"not UTF-8" in done.stderr
+        assert done.stderr.count(b"\n") == 1
+    c_locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [*command, "é"], capture_output=True, env=os.environ | c_locale, check=True
+    )
+    assert done.stdout.decode().startswith("é")
+
+
 def test_embed_to_a_pipe(checkpoint: Any) -> None:
     command = [sys.executable, "-m", "minitransformers", "embed", "a text", "-o", "-", "--model"]
     done = subprocess.run([*command, checkpoint("bert")], capture_output=True, check=True)
@@ -231,6 +253,14 @@ def test_info(run: Any, told: Any) -> None:
     lines = run("info", TINY, "--tensors")[1]
     assert any(line.startswith("parameters") and line.endswith(" 2,667,072") for line in lines)
     assert "transformer.h.0.attn.c_attn.weight  192 x 576  F16" in lines
+
+
+def test_info_of_quantised_weights(run: Any, told: Any, tmp_path: Path) -> None:
+    assert run("convert", TINY, tmp_path / "small", "--quantize", "4bit")[0] == 0
+    (facts,) = told("info", tmp_path / "small")
+    assert facts["parameters"] == 2_667_072
+    assert facts["float32_bytes"] == 4 * 2_667_072
+    assert facts["file_bytes"] < 2_667_072
 
 
 def test_what_a_token_takes_in_the_cache(told: Any) -> None:

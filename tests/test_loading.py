@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from minitransformers import (
     GPT2Config,
     GPT2LMHeadModel,
     GPT2Model,
+    OPTConfig,
+    OPTForCausalLM,
     T5Config,
     T5ForConditionalGeneration,
     set_seed,
@@ -200,6 +203,33 @@ def test_config_given(gpt2) -> None:
     other = AutoModelForCausalLM.from_pretrained(folder, config=config)
     assert other.config is config
     assert np.abs(other(IDS).logits - model(IDS).logits).max() > 1e-3
+
+
+def test_weights_without_a_file(gpt2) -> None:
+    model, _ = gpt2
+    other = GPT2LMHeadModel.from_pretrained(
+        None, config=model.config, state_dict=model.state_dict()
+    )
+    np.testing.assert_array_equal(other(IDS).logits, model(IDS).logits)
+    with pytest.raises(ValueError, match="needs a configuration and weights"):
+        GPT2LMHeadModel.from_pretrained(None, config=model.config)
+
+
+def test_keywords_of_the_constructor(tmp_path: Path) -> None:
+    fill(BertModel(BertConfig(**CONFIGS["bert"]))).save_pretrained(tmp_path)
+    model = BertModel.from_pretrained(tmp_path, add_pooling_layer=False)
+    assert model(IDS).pooler_output is None
+    assert pickle.loads(pickle.dumps(model)).pooler is None
+    with pytest.raises(TypeError, match="add_poling_layer"):
+        BertModel.from_pretrained(tmp_path, add_poling_layer=False)
+
+
+def test_a_private_field_of_a_configuration_is_kept(tmp_path: Path) -> None:
+    config = OPTConfig(**CONFIGS["opt"], _remove_final_layer_norm=True)
+    model = fill(OPTForCausalLM(config))
+    model.save_pretrained(tmp_path)
+    again = OPTForCausalLM.from_pretrained(tmp_path)
+    np.testing.assert_array_equal(again(IDS).logits, model(IDS).logits)
 
 
 def test_fresh_weights_follow_the_seed() -> None:

@@ -22,10 +22,10 @@ _SUCCESS, _FAILURE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. -> 0 on success, 1 if it failed, 2 for wrong usage, 130 if interrupted"""
-    _speak_utf8()
     debug = False
     try:
-        options = build_parser().parse_args(argv)
+        _speak_utf8()
+        options = build_parser().parse_args(_arguments() if argv is None else argv)
         debug = options.debug
         logging.basicConfig(format="%(message)s", stream=sys.stderr)
         if getattr(options, "threads", None):
@@ -45,9 +45,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, UnicodeDecodeError) and error.encoding == "utf-8":
+            error = UsageError(f"the input is not UTF-8: {error}")
         print(f"minitransformers: {in_one_line(error)}", file=sys.stderr)
         return _USAGE if isinstance(error, UsageError) else _FAILURE
     return _SUCCESS
+
+
+def _arguments() -> list[str]:
+    """What was typed. Raises UsageError if it is not UTF-8."""
+    try:  # a locale without UTF-8 keeps in surrogates what it cannot read
+        return [os.fsencode(argument).decode("utf-8") for argument in sys.argv[1:]]
+    except UnicodeError as error:
+        raise UsageError(f"the arguments are not UTF-8: {error}") from error
 
 
 def build_parser() -> Parser:
@@ -84,3 +94,5 @@ def _speak_utf8() -> None:
         encoding = str(getattr(stream, "encoding", None) or "").lower().replace("_", "-")
         if encoding != "utf-8" and hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8")
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="strict")

@@ -43,9 +43,8 @@ def run(options: argparse.Namespace) -> None:
 
     if options.output and options.json:
         raise common.UsageError("--output writes .npy and --json prints: give one of them")
-    encode = _encoder(options)
     texts = list(common.read_texts(options.text))
-    vectors = np.array(encode(texts) if texts else [], np.float32).reshape(len(texts), -1)
+    vectors = np.array(_encoder(options)(texts) if texts else np.empty((0, 0)), np.float32)
     if options.output == "-":
         np.save(sys.stdout.buffer, vectors)
     elif options.output:

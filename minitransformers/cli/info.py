@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from . import common
@@ -27,23 +29,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from .. import hub
     from ..checkpoints import locate_gguf, open_checkpoint
+    from ..core.packed import Packed
     from ..models.auto import MODELS, AutoConfig
+    from ..models.precision import assembled
 
     where = {"revision": options.revision} if options.revision else {}
     config = AutoConfig.from_pretrained(options.model, gguf_file=options.gguf_file, **where)
     repo, gguf_file = locate_gguf(options.model, options.gguf_file)
     tensors = open_checkpoint(hub.resolve(repo, **where), gguf_file=gguf_file)
     distinct = list({id(stored(t).data): t for t in tensors.values()}.values())
+    whole: Mapping[str, Any] = tensors
+    with contextlib.suppress(ValueError):  # quantised by others: what the file has is all we know
+        whole = assembled(tensors, config, options.model)
+    weights = {
+        id(t if isinstance(t, Packed) else stored(t).data): math.prod(t.shape)
+        for t in whole.values()
+    }
     facts: dict[str, Any] = {
         "model": options.model,
         "model_type": config.model_type,
         "architectures": config.architectures or [],
         "tasks": sorted(set(MODELS.get(config.model_type, {})) - {"config", "base"}),
-        "parameters": sum(math.prod(t.shape) for t in distinct),
+        "parameters": sum(weights.values()),
         "tensors": len(tensors),
         "dtypes": sorted({stored(t).dtype for t in distinct}),
         "file_bytes": sum(stored(t).data.nbytes for t in distinct),
-        "float32_bytes": sum(4 * math.prod(t.shape) for t in distinct),
+        "float32_bytes": 4 * sum(weights.values()),
         "cache_bytes_per_token": _cache_bytes(config),
         "files": _files(repo, gguf_file, where),
     }

@@ -256,7 +256,12 @@ class PretrainedConfig(Shareable):
 
     def to_dict(self) -> dict:
         """Every field, with model_type and transformers_version."""
-        values = {k: v for k, v in copy.deepcopy(vars(self)).items() if not _hidden(k)}
+        shown = {"_name_or_path", *_fields(type(self))}
+        values = {
+            name: copy.deepcopy(value)
+            for name, value in vars(self).items()
+            if name in shown or not name.startswith("_")
+        }
         if self.model_type:
             values["model_type"] = self.model_type
         values["transformers_version"] = TRANSFORMERS_VERSION
@@ -306,7 +311,3 @@ def _fields(cls: Any) -> dict[str, Any]:
             if name in vars(base) and not isinstance(vars(base)[name], property):
                 fields[name] = vars(base)[name]
     return fields
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith("_") and name != "_name_or_path"

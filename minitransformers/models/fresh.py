@@ -79,7 +79,7 @@ def _draw(model: Any, names: Iterable[str]) -> None:
         origin = shared.get(name, name)
         for alias in (origin, *shared):
             if alias in slots and alias != name and shared.get(alias, alias) == origin:
-                setattr(*slots[alias], array)
+                setattr(*slots[alias], array if alias in model.ties() else array.copy())
                 wanted.discard(alias)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import copyreg
+import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
@@ -302,12 +303,14 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
     @classmethod
     def from_pretrained(
         cls,
-        pretrained_model_name_or_path: str | os.PathLike,
+        pretrained_model_name_or_path: str | os.PathLike | None,
         *model_args: Any,
         config: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Load config.json and weights from a folder or a Hub repo; of an adapter, also itself.
+
+        pretrained_model_name_or_path: None with `config` and `state_dict`, which has the weights
 
         config: a configuration to use instead of the file's
         revision, token, cache_dir, subfolder, local_files_only, force_download: where from
@@ -321,10 +324,13 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
             a file may be given in place of a folder
         ignore_mismatched_sizes: start misshapen weights afresh instead of raising
         output_loading_info: return (model, {missing_keys, unexpected_keys, mismatched_keys, ...})
-        other keywords override fields of the configuration
+        other keywords override fields of the configuration or go to the constructor, such as
+            add_pooling_layer
         Raises OSError if files cannot be had, ValueError if one is not sound, RuntimeError for
         misshapen weights.
         """
+        if pretrained_model_name_or_path is None:
+            return cls._of_state(config, *model_args, **kwargs)
         name = os.fspath(pretrained_model_name_or_path)
         given = kwargs | {"config": config}
         adapted = through_adapter(cls.from_pretrained, name, model_args, given)
@@ -339,6 +345,8 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
             )
         elif not isinstance(config, PretrainedConfig):
             config = cls.config_class.from_pretrained(config, **where)
+        takes = inspect.signature(cls.__init__).parameters
+        own = {key: rest.pop(key) for key in list(rest) if key in takes and key != "config"}
         if rest:
             raise TypeError(
                 f"{cls.__name__}.from_pretrained got unexpected keywords {sorted(rest)}: they are "
@@ -352,13 +360,29 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
         config.name_or_path = name
         with blaming(name, cls.__name__):
             with awaiting_weights():
-                model = cls(config, *model_args)
+                model = cls(config, *model_args, **own)
             report = loading.load(
                 model, stored, name, how["ignore_mismatched_sizes"], how["precision"]
             )
-            model._origin = (name, where | {"gguf_file": how["gguf_file"]})
+            model._origin = (name, where | {"gguf_file": how["gguf_file"]} | own)
             if model.can_generate():
                 model.generation_config = GenerationConfig.of_checkpoint(name, config, **where)
+        return (model, report) if how["output_loading_info"] else model
+
+    @classmethod
+    def _of_state(cls, config: Any, *model_args: Any, **kwargs: Any) -> Any:
+        """What `from_pretrained` gives for a state_dict that no file belongs to."""
+        how = _take_loading_options(kwargs)
+        if config is None or how["state_dict"] is None:
+            raise ValueError(
+                f"{cls.__name__}.from_pretrained(None) needs a configuration and weights: give "
+                "config=... and state_dict=..., or the name of a checkpoint"
+            )
+        with awaiting_weights():
+            model = cls(config, *model_args, **kwargs)
+        report = loading.load(
+            model, how["state_dict"], "state_dict", how["ignore_mismatched_sizes"], how["precision"]
+        )
         return (model, report) if how["output_loading_info"] else model
 
     @classmethod
