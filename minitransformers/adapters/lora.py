@@ -51,8 +51,6 @@ class LoraLayer(Wrapper):
         self.make_factors(name, inputs, outputs, r, config)
         if config.use_dora:
             self.lora_magnitude_vector[name] = Magnitude(outputs)
-        if config.lora_bias and self.bias is None:
-            raise ValueError("lora_bias=True needs layers with a bias, or it could not be merged")
         for part in self.parts(name):
             part.train(self.training)
 
@@ -183,6 +181,11 @@ class LoraLayer(Wrapper):
                 )
                 merged *= factor if self.transposed else factor[:, None]
             if self.has_bias(name):
+                if bias is None:
+                    raise ValueError(
+                        f"the adapter {name!r} has lora_bias=True: it cannot be merged into a "
+                        "layer without a bias"
+                    )
                 bias = bias + value_of(self.lora_B[name].bias) * self.scaling[name]
             if safe_merge and not all(
                 np.isfinite(x).all() for x in (merged, bias) if x is not None

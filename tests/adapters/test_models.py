@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 from adapter_cases import adapter_array, build
 
 import minitransformers as mt
@@ -378,3 +379,15 @@ def test_training_beside_weights_in_few_bits(tmp_path, how):
     wanted = logits(adapted.eval())
     assert type(adapted.get_base_model().model.layers[0].mlp.up_proj.weight) is packed
     np.testing.assert_allclose(logits(adapted.merge_and_unload()), wanted, atol=1e-4)
+
+
+def test_a_bias_of_the_adapter_on_layers_without_one() -> None:
+    model = tiny.fill(mt.LlamaForCausalLM(mt.LlamaConfig(**tiny.CONFIGS["llama"])))
+    before = model(np.arange(5, 9)[None]).logits
+    adapted = mt.get_peft_model(model, mt.LoraConfig(target_modules=["q_proj"], lora_bias=True))
+    adapted.load_state_dict(
+        {n: np.ones_like(x) for n, x in adapted.state_dict().items() if ".lora_" in n}, strict=False
+    )
+    assert np.abs(adapted(np.arange(5, 9)[None]).logits - before).max() > 1e-3
+    with pytest.raises(ValueError, match="without a bias"):
+        adapted.merge_and_unload()
