@@ -149,6 +149,8 @@ def test_settings() -> None:
         assert common.parse_setting(text) == expected
     with pytest.raises(common.UsageError, match="it reads NAME=VALUE"):
         common.parse_setting("num_beams")
+    with pytest.raises(common.UsageError, match="num_beams takes a number"):
+        common.parse_setting("num_beams=two")
 
 
 # generate

@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = build_parser().parse_args(_arguments() if argv is None else argv)
         debug = options.debug
         logging.basicConfig(format="%(message)s", stream=sys.stderr)
+        logging.getLogger("huggingface_hub").propagate = False  # it prints by itself
         if getattr(options, "threads", None):
             from ..core.threads import set_num_threads
 

@@ -115,6 +115,15 @@ def generation_parameters(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+# the parameters whose value may be a text
+_OF_TEXT = (
+    "stop_strings",
+    "early_stopping",
+    "cache_implementation",
+    "num_assistant_tokens_schedule",
+)
+
+
 def parse_setting(text: str) -> tuple[str, Any]:
     """Read "name=value", where the value is JSON, Python's True, False and None, or else a text.
 
@@ -137,6 +146,9 @@ def parse_setting(text: str) -> tuple[str, Any]:
             {"True": "true", "False": "false", "None": "null"}.get(value, value)
         )
     except ValueError:
+        if name not in _OF_TEXT:
+            wanted = "a number, a list, True, False or None"
+            raise UsageError(f"cannot set {text!r}: {name} takes {wanted}") from None
         return name, value
 
 
