@@ -22,6 +22,7 @@ from .blocks import over_blocks
 from .threads import parts, spread
 
 _TILE = 1 << 20  # weights expanded at a time: long enough a call to be worth sharing out
+_WORTH = 1 << 19  # weights a thread: handing over fewer takes longer than they do
 _LEAD = 1 << 17  # weights that the caller is through with when a helper begins
 _SMALL = 1 << 18  # weights up to which a matrix is kept expanded once it is used: 1 MB
 _scratch = threading.local()
@@ -209,7 +210,7 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
     def _tiles(self) -> list[list[tuple[int, int]]]:
         """The rows of the tiles of each thread, of the caller first."""
         n = len(self.stored)
-        share = parts(n)
+        share = parts(self.size, _WORTH)
         if share not in self._cuts:
             lead = _LEAD // self.width if share > 1 else 0
             ends = [lead + (n - lead) * (i + 1) // share for i in range(share)]
