@@ -168,8 +168,10 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
         if self.size <= _SMALL:
             if not self._whole:
                 self._whole.append(self.rows(0, len(self.stored)))
-            whole = self._whole[0]
-            return x @ (whole.T if onto_rows else whole)
+            whole = self._whole[0].T if onto_rows else self._whole[0]
+            out = np.empty((len(x), whole.shape[1]), np.float32)
+            spread(lambda _: np.matmul(x, whole, out=out), 1, more_follows=True)
+            return out
         return self._onto_rows(x) if onto_rows else self._along_rows(x)
 
     def _onto_rows(self, x: np.ndarray) -> np.ndarray:

@@ -155,9 +155,11 @@ def spread(task: Callable[[int], Any], count: int, more_follows: bool = False) -
     The first exception of a task is raised, when all threads have stopped.
 
     more_follows: the next work to spread is expected within a millisecond, so that helpers wait for
-        it awake; otherwise they sleep and leave their cores to BLAS's threads
+        it awake; otherwise they sleep and leave their cores to BLAS's threads. BLAS is then held to
+        one thread for a single task, too: its threads would share a core with whoever waits for
+        them, which takes milliseconds
     """
-    if count > 1:
+    if count > 1 or more_follows:
         team = _team or _gather()
         if team.size > 1 and team.lock.acquire(blocking=False):
             try:

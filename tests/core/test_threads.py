@@ -34,6 +34,13 @@ def test_blas_has_its_threads_back(two_threads):
     assert (set(inside), threads.get_num_threads()) == ({1}, 2)
 
 
+def test_blas_is_held_while_helpers_wait_awake(two_threads):
+    inside = []
+    threads.spread(lambda i: inside.append(threads.get_num_threads()), 1, more_follows=True)
+    assert inside == [1]
+    assert threads.get_num_threads() == 2
+
+
 def test_the_first_exception_is_raised(two_threads):
     def task(i):
         raise KeyError(i)

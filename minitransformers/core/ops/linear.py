@@ -58,7 +58,7 @@ def _apart(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
         mine = slice(n * i // share, n * (i + 1) // share)
         np.matmul(x, weight[:, mine], out=out[:, mine])
 
-    spread(part, share, more_follows=True)
+    spread(part, share)
     return out
 
 
