@@ -171,6 +171,12 @@ def spread(task: Callable[[int], Any], count: int, more_follows: bool = False) -
         task(i)
 
 
+def spread_range(task: Callable[[int, int], Any], n: int) -> None:
+    """Call task(start, stop) for ranges that cover `n` things, one range a thread; see `spread`."""
+    share = parts(n)
+    spread(lambda i: task(n * i // share, n * (i + 1) // share), share)
+
+
 def parts(n: int, at_least: int = 1) -> int:
     """Into how many parts to cut `n` things, at least so many each: no more than the threads."""
     return 1 if n < 2 * at_least else min((_team or _gather()).size, n // at_least)
@@ -248,7 +254,7 @@ class _Team:
 
     def run(self, task: Callable[[int], Any], count: int, more_follows: bool) -> None:
         """Compute with the lock held."""
-        if not self._helpers:
+        if not self._helpers and count > 1:
             self._helpers = [_Helper() for _ in range(self.size - 1)]
             for helper in self._helpers:
                 helper.start()

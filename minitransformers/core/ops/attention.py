@@ -9,7 +9,7 @@ import numpy as np
 
 from ..masks import Mask
 from ..primitive import primitive
-from ..threads import parts, spread
+from ..threads import spread, spread_range
 from .shape import unbroadcast
 
 _SCORES = 1 << 19  # scores computed at a time: 2 MB
@@ -123,13 +123,12 @@ def _over_heads(
     """Call task(heads of keys, heads of queries) until all are done, on threads if it pays."""
     if scores < _LONG:
         return task(slice(None), slice(None))
-    share, group = parts(kv_heads), heads // kv_heads
+    group = heads // kv_heads
 
-    def some(i: int) -> None:
-        start, stop = kv_heads * i // share, kv_heads * (i + 1) // share
+    def some(start: int, stop: int) -> None:
         task(slice(start, stop), slice(start * group, stop * group))
 
-    spread(some, share)
+    spread_range(some, kv_heads)
 
 
 def _of_heads(x: np.ndarray, mine: slice) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..packed import Packed
 from ..primitive import primitive
-from ..threads import parts, spread
+from ..threads import spread_range
 
 # Measured, 768 x 3072 from memory, in us. One row is multiplied in place, in 340. For more BLAS
 # copies the weight into another order first, and its kernel is made for eight rows: two to seven
@@ -35,13 +35,11 @@ def _few_rows(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     tiled = weight[: tiles * _TILE].reshape(tiles, 1, _TILE, -1)
     # (tiles, rows, tile, 1): the order in which matmul does its products
     products = out[:, : tiles * _TILE].reshape(len(x), tiles, _TILE).swapaxes(0, 1)[..., None]
-    share = parts(tiles)
 
-    def part(i: int) -> None:
-        mine = slice(tiles * i // share, tiles * (i + 1) // share)
-        np.matmul(tiled[mine], x[:, :, None], out=products[mine])
+    def some(start: int, stop: int) -> None:
+        np.matmul(tiled[start:stop], x[:, :, None], out=products[start:stop])
 
-    spread(part, share)
+    spread_range(some, tiles)
     rest = weight[tiles * _TILE :]
     if len(rest):
         np.matmul(x, rest.T, out=out[:, tiles * _TILE :])
@@ -51,14 +49,12 @@ def _few_rows(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def _apart(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """x @ weight, each thread making some of the columns. x: (rows, in); weight: (in, out)"""
     n = weight.shape[1]
-    share = parts(n)
     out = np.empty((len(x), n), np.result_type(x, weight))
 
-    def part(i: int) -> None:
-        mine = slice(n * i // share, n * (i + 1) // share)
-        np.matmul(x, weight[:, mine], out=out[:, mine])
+    def some(start: int, stop: int) -> None:
+        np.matmul(x, weight[:, start:stop], out=out[:, start:stop])
 
-    spread(part, share)
+    spread_range(some, n)
     return out
 
 
