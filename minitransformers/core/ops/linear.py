@@ -18,7 +18,7 @@ _TILE = 64  # rows of the weight; 200 kB at a width of 768
 _LARGE = 1 << 19  # weights from which a product pays for being shared out
 _KERNEL = 8
 # From nine to 40 rows BLAS's threads wait for each other more often than they need to: two products
-# of half the weight each, one a thread, take 1,500 us where its two threads take 2,000 (32 rows).
+# of half the weight each, one a thread, take 1,800 us where its two threads take 2,100 (32 rows).
 _APART = 40
 
 
