@@ -22,7 +22,7 @@ from .blocks import over_blocks
 from .threads import parts, spread
 
 _TILE = 1 << 20  # weights expanded at a time: long enough a call to be worth sharing out
-_WORTH = 1 << 19  # weights a thread: handing over fewer takes longer than they do
+_WORTH = 1 << 18  # weights a thread: handing over fewer takes longer than they do
 _LEAD = 1 << 17  # weights that the caller is through with when a helper begins
 _SMALL = 1 << 18  # weights up to which a matrix is kept expanded once it is used: 1 MB
 _scratch = threading.local()
@@ -49,7 +49,9 @@ _TURNED = 64  # rows up to which the product is made the other way round
 def few_rows(x: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None:
     """out = x @ matrix.T. x: (n, width); matrix: (rows, width); out: (n, rows)"""
     if len(x) <= _ONE_BY_ONE:
-        np.matmul(matrix, x[:, :, None], out=out[:, :, None])
+        for row, target in zip(x, out):
+            # not `matmul`, which keeps the interpreter from other threads below 500 results
+            np.dot(matrix, row, out=target)
     elif len(x) <= _TURNED:
         out[...] = (matrix @ x.T).T
     else:
