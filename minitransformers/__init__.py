@@ -10,6 +10,8 @@ import os
 import sys
 from typing import Any
 
+from . import paths
+
 __version__ = "0.1.0"
 
 # OpenBLAS' threads watch for work a tenth of a second before they sleep, on the cores that the
@@ -124,6 +126,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "AutoModelForSequenceClassification",
         "AutoModelForTextEncoding",
         "AutoModelForTokenClassification",
+        "AutoModelWithLMHead",
     ),
     "models.auto_peft": (
         "AutoPeftModel",
@@ -371,6 +374,20 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "LongformerModel",
     ),
     "models.m2m_100": ("M2M100Config", "M2M100ForConditionalGeneration", "M2M100Model"),
+    "models.mappings": (
+        "CONFIG_MAPPING",
+        "MODEL_FOR_CAUSAL_LM_MAPPING",
+        "MODEL_FOR_MASKED_LM_MAPPING",
+        "MODEL_FOR_MULTIPLE_CHOICE_MAPPING",
+        "MODEL_FOR_NEXT_SENTENCE_PREDICTION_MAPPING",
+        "MODEL_FOR_PRETRAINING_MAPPING",
+        "MODEL_FOR_QUESTION_ANSWERING_MAPPING",
+        "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING",
+        "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
+        "MODEL_FOR_TEXT_ENCODING_MAPPING",
+        "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING",
+        "MODEL_MAPPING",
+    ),
     "models.marian": ("MarianConfig", "MarianForCausalLM", "MarianMTModel", "MarianModel"),
     "models.mbart": (
         "MBartConfig",
@@ -579,20 +596,6 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "XLNetLMHeadModel",
         "XLNetModel",
     ),
-    "optimization": (
-        "Adafactor",
-        "AdafactorSchedule",
-        "AdamW",
-        "SchedulerType",
-        "get_constant_schedule",
-        "get_constant_schedule_with_warmup",
-        "get_cosine_schedule_with_warmup",
-        "get_cosine_with_hard_restarts_schedule_with_warmup",
-        "get_inverse_sqrt_schedule",
-        "get_linear_schedule_with_warmup",
-        "get_polynomial_decay_schedule_with_warmup",
-        "get_scheduler",
-    ),
     "pipelines.base": ("ChunkPipeline", "Pipeline", "PipelineException"),
     "pipelines.conversational": ("Conversation", "ConversationalPipeline"),
     "pipelines.factory": ("pipeline",),
@@ -623,6 +626,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
     "pipelines.token_classification": ("NerPipeline", "TokenClassificationPipeline"),
     "pipelines.zero_shot_classification": ("ZeroShotClassificationPipeline",),
     "tokenization": (
+        "AddedToken",
         "AutoTokenizer",
         "BatchEncoding",
         "CharSpan",
@@ -656,8 +660,23 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "DataCollatorForPermutationLanguageModeling",
         "DataCollatorForWholeWordMask",
     ),
+    "training.optim": ("Adafactor",),
+    "training.optim.legacy": ("AdamW",),
     "training.options": ("EvaluationStrategy", "HubStrategy", "IntervalStrategy"),
     "training.reporting": ("TensorBoardCallback",),
+    "training.schedulers": ("AdafactorSchedule",),
+    "training.schedules": (
+        "SchedulerType",
+        "get_constant_schedule",
+        "get_constant_schedule_with_warmup",
+        "get_cosine_schedule_with_warmup",
+        "get_cosine_with_hard_restarts_schedule_with_warmup",
+        "get_inverse_sqrt_schedule",
+        "get_linear_schedule_with_warmup",
+        "get_polynomial_decay_schedule_with_warmup",
+        "get_scheduler",
+        "get_wsd_schedule",
+    ),
     "training.seq2seq": ("Seq2SeqTrainer",),
     "training.smoothing": ("LabelSmoother",),
     "training.state": ("TrainerControl", "TrainerState"),
@@ -670,11 +689,11 @@ _MODULES = (
     "hub",
     "logging",
     "models",
-    "optimization",
     "pipelines",
     "tokenization",
     "training",
 )
+paths.install()
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
 __all__ = [*_HOME, "__version__", "logging"]
@@ -687,7 +706,9 @@ def __getattr__(name: str) -> Any:
         return value
     if name.endswith(("Tokenizer", "TokenizerFast")):  # too many to name: BertTokenizer, ...
         return getattr(importlib.import_module(".tokenization", __name__), name)
-    if name in _MODULES:
+    if name.startswith("is_") and name.endswith("_available"):  # is_torch_available, ...
+        return getattr(importlib.import_module(".availability", __name__), name)
+    if name in _MODULES or name in paths.HOMES:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(
         f"minitransformers has no {name!r}. See `dir(minitransformers)` for what it has"

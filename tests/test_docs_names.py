@@ -26,8 +26,9 @@ SHAPE = re.compile(rf"\(\)|\((?:{'|'.join(AXES)})(?:,[^()]*)?\)|\[(?:{'|'.join(A
 
 def documented_parts(value: Any) -> Iterator[tuple[str, Any]]:
     """(name, what is called) of a function, or of a class's own public methods that take arrays."""
-    if not inspect.isclass(value):
+    if inspect.isfunction(value):
         yield value.__name__, value
+    if not inspect.isclass(value):
         return
     for name, method in vars(value).items():
         if isinstance(method, (staticmethod, classmethod)):

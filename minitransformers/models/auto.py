@@ -527,10 +527,15 @@ def config_class(model_type: str) -> type[PretrainedConfig]:
 
 def model_class(config: PretrainedConfig, task: str) -> type | None:
     """The class for a task and a configuration's architecture; None if there is none."""
-    if (task, type(config)) in _registered_models:
-        return _registered_models[task, type(config)]
+    return model_class_of(type(config), task)
+
+
+def model_class_of(config: type[PretrainedConfig], task: str) -> Any:
+    """The same, of a configuration class."""
+    if (task, config) in _registered_models:
+        return _registered_models[task, config]
     name = MODELS.get(config.model_type, {}).get(task)
-    if name is None or type(config) is not config_class(config.model_type):
+    if name is None or config is not config_class(config.model_type):
         return None
     return _load(config.model_type, name)
 
@@ -725,3 +730,13 @@ class AutoModelForTextEncoding(_AutoModel):
 
 class AutoModelForMaskGeneration(_AutoModel):
     task = "mask-generation"
+
+
+class AutoModelWithLMHead(_AutoModel):  # of scripts older than the three classes by kind
+    task = "seq2seq-lm"
+
+    @classmethod
+    def _class_for(cls, config: PretrainedConfig) -> Any:
+        tasks = (cls.task, "masked-lm", "causal-lm")
+        kinds = (model_class(config, task) for task in tasks)
+        return next(filter(None, kinds), None) or super()._class_for(config)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tokenizers import AddedToken
+
 from .auto import AutoTokenizer
 from .encoding import BatchEncoding, CharSpan, TokenSpan
 from .schema import get_json_schema
@@ -10,6 +12,7 @@ from .tokenizer import PreTrainedTokenizerFast
 PreTrainedTokenizer = PreTrainedTokenizerBase = PreTrainedTokenizerFast
 
 __all__ = [
+    "AddedToken",
     "AutoTokenizer",
     "BatchEncoding",
     "CharSpan",

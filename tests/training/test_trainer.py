@@ -494,14 +494,6 @@ def test_losses_that_are_no_numbers(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert np.isnan(trainer.state.log_history[0]["loss"])
 
 
-def test_names_of_modules() -> None:
-    from minitransformers import trainer_callback, trainer_pt_utils, trainer_utils, training_args
-
-    for module in (trainer_callback, trainer_pt_utils, trainer_utils, training_args):
-        assert all(hasattr(module, name) for name in module.__all__)
-    assert trainer_utils.get_last_checkpoint("nowhere") is None
-
-
 def test_tensorboard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trainer = build(
         tmp_path, report_to="tensorboard", logging_steps=1, logging_dir=str(tmp_path / "runs")

@@ -11,29 +11,22 @@ import types
 from dataclasses import dataclass
 from typing import Any
 
+from ...paths import HOMES
 from .torch_names import TORCH
 
 PACKAGE = "minitransformers"
 ROOTS = ("transformers", "peft", "sentence_transformers")  # what this package stands in for
 
 # Modules that exist there too; others of ours are not what they are called there.
-_MODULES = ("adapters", "generation", "logging", "models", "optimization", "pipelines")
-# Files there -> modules here, beside those whose names are all in the package itself
-_FILES = {
-    "cache_utils": ("core.cache",),
-    "modeling_outputs": ("models.outputs",),
-    "trainer_utils": ("training.evaluation", "training.checkpoint"),
-}
+_MODULES = ("adapters", "generation", "logging", "models", "pipelines")
 # Names that another stands in for -> (its name, what to know)
 _INSTEAD = {
-    "AutoModelWithLMHead": ("AutoModelForCausalLM", "or AutoModelForSeq2SeqLM, ...MaskedLM"),
     "DynamicCache": ("KVCache", "which every model makes itself"),
     "PreTrainedConfig": ("PretrainedConfig", "as up to version 4"),
     "StaticCache": ("KVCache", "which every model makes itself"),
 }
 _ELSEWHERE = (
     (r"TF[A-Z]|Flax[A-Z]", "there is no TensorFlow and no JAX here"),
-    (r"is_\w+_available$", "take the branch that needs nothing installed"),
     (
         r"\w*(Image|Vision|Video|Audio|Speech|Processor|FeatureExtractor|Whisper|Wav2Vec|CLIP)",
         "pictures, sound and video are not covered",
@@ -111,9 +104,9 @@ def _candidates(parts: list[str]) -> list[str]:
     inner = range(1, len(modules))
     homes = [modules, [], *(modules[:-n] for n in inner), *(modules[n:] for n in inner)]
     paths = [[*home, *name] for home in homes]
-    public = (*_MODULES, *importlib.import_module(PACKAGE).__all__)
-    paths = [p for p in paths if p[0] in public or p[0].endswith(("Tokenizer", "TokenizerFast"))]
-    paths += [[home, *name] for file in modules[-1:] for home in _FILES.get(file, ())]
+    public = (*_MODULES, *HOMES, *importlib.import_module(PACKAGE).__all__)
+    made = ("Tokenizer", "TokenizerFast", "_available")  # names the package makes when asked
+    paths = [p for p in paths if p[0] in public or p[0].endswith(made)]
     return [".".join([PACKAGE, *path]) for path in paths]
 
 

@@ -1,0 +1,119 @@
+"""Import paths of transformers whose names are kept elsewhere here.
+
+`from minitransformers.modeling_outputs import SequenceClassifierOutput` works as it does there: a
+path of this kind becomes a module when it is first imported, and a name in it is looked for in the
+package itself, then in those listed below.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+PACKAGE = "minitransformers"
+_ARGUMENTS = ("training.arguments", "training.options")
+_TRAINER = ("training.evaluation", "training.checkpoint", "training.callbacks", "training.state")
+_UTILS = ("tokenization.strategies", "availability")
+
+# path there -> modules here
+HOMES: dict[str, tuple[str, ...]] = {
+    "cache_utils": ("core.cache",),
+    "configuration_utils": (),
+    "data.data_collator": ("training.collators",),
+    "file_utils": _UTILS,
+    "generation.configuration_utils": ("generation.processors",),
+    "generation.logits_process": ("generation.processors",),
+    "generation.stopping_criteria": ("generation.stopping",),
+    "generation.utils": ("generation.outputs",),
+    "hf_argparser": (),
+    "modeling_outputs": ("models.outputs",),
+    "modeling_utils": (),
+    "optimization": (
+        "training.optim",
+        "training.optim.legacy",
+        "training.schedulers",
+        "training.schedules",
+    ),
+    "tokenization_utils": _UTILS,
+    "tokenization_utils_base": _UTILS,
+    "tokenization_utils_fast": _UTILS,
+    "trainer": (*_TRAINER, "training.trainer"),
+    "trainer_callback": _TRAINER,
+    "trainer_pt_utils": (
+        "training.arguments_checks",
+        "training.optim",
+        "training.sampling",
+        "training.smoothing",
+    ),
+    "trainer_seq2seq": (),
+    "trainer_utils": (
+        *_TRAINER,
+        "training.columns",
+        "training.metrics",
+        "training.options",
+        "training.schedules",
+    ),
+    "training_args": _ARGUMENTS,
+    "training_args_seq2seq": _ARGUMENTS,
+    "utils": _UTILS,
+    "utils.generic": _UTILS,
+    "utils.hub": ("hub",),
+    "utils.import_utils": _UTILS,
+    "utils.logging": ("logging",),
+    "utils.quantization_config": (),
+}
+# names there -> module and name here, where they differ
+_RENAMED = {
+    "PREFIX_CHECKPOINT_DIR": ("training.checkpoint", "PREFIX"),
+    "denumpify_detensorize": ("training.evaluation", "plain"),
+}
+
+
+class _Path(ModuleType):
+    """A module that has the public names of others."""
+
+    def _homes(self) -> list[ModuleType]:
+        names = HOMES[self.__name__.removeprefix(f"{PACKAGE}.")]
+        return [importlib.import_module(f"{PACKAGE}.{home}") for home in names]
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_"):
+            if name in _RENAMED:
+                module, renamed = _RENAMED[name]
+                return getattr(importlib.import_module(f"{PACKAGE}.{module}"), renamed)
+            for home in (importlib.import_module(PACKAGE), *self._homes()):
+                if hasattr(home, name):
+                    return getattr(home, name)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({name for home in self._homes() for name in dir(home) if name[0] != "_"})
+
+
+class Finder:
+    """Finds the modules of the table, after those that are files."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        inner = name.removeprefix(f"{PACKAGE}.")
+        if inner == name or inner not in HOMES:
+            return None
+        has_more = any(other.startswith(f"{inner}.") for other in HOMES)
+        return ModuleSpec(name, Finder, is_package=has_more)  # type: ignore[arg-type]
+
+    @staticmethod
+    def create_module(spec: ModuleSpec) -> ModuleType:
+        return _Path(spec.name, f"The names of {spec.name.replace(PACKAGE, 'transformers', 1)}.")
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        """There is nothing to run."""
+
+
+def install() -> None:
+    """Have Python ask the finder, once."""
+    if Finder not in sys.meta_path:
+        sys.meta_path.append(Finder)
