@@ -171,10 +171,16 @@ def spread(task: Callable[[int], Any], count: int, more_follows: bool = False) -
         task(i)
 
 
-def spread_range(task: Callable[[int, int], Any], n: int) -> None:
+def spread_range(task: Callable[[int, int], Any], n: int, more_follows: bool = False) -> None:
     """Call task(start, stop) for ranges that cover `n` things, one range a thread; see `spread`."""
     share = parts(n)
-    spread(lambda i: task(n * i // share, n * (i + 1) // share), share)
+    spread(lambda i: task(n * i // share, n * (i + 1) // share), share, more_follows)
+
+
+def rest() -> None:
+    """Send helpers that wait awake to sleep: BLAS is about to compute with its own threads."""
+    if _team is not None:
+        _team.rest()
 
 
 def parts(n: int, at_least: int = 1) -> int:
@@ -298,6 +304,12 @@ class _Team:
         with contextlib.suppress(OSError):  # not allowed here
             for helper in self._helpers if others else ():
                 os.sched_setaffinity(helper.native_id or 0, others)
+
+    def rest(self) -> None:
+        for helper in self._helpers:
+            if helper.expectant:
+                helper.expectant = False
+                helper.bell.ring()
 
     def dismiss(self) -> None:
         with self.lock:

@@ -89,6 +89,21 @@ def test_helpers_that_wait_awake_and_asleep(two_threads, more_follows):
     assert sorted(done) == sorted(5 * [0, 1, 2, 3])
 
 
+def test_helpers_are_sent_to_sleep(two_threads):
+    """So that none is awake beside BLAS's threads; the next work wakes it."""
+    for _ in range(20):
+        done = []
+        threads.spread(done.append, 2, more_follows=True)
+        threads.rest()
+        (helper,) = threads._team._helpers
+        deadline = time.monotonic() + 5
+        while not helper.sleeping and time.monotonic() < deadline:
+            time.sleep(1e-4)
+        assert helper.sleeping
+        assert not helper.expectant
+        assert sorted(done) == [0, 1]
+
+
 def test_helpers_keep_off_the_callers_cpu(two_threads):
     threads.spread(lambda i: None, 2)
     team = threads._team

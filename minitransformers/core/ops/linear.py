@@ -8,7 +8,7 @@ import numpy as np
 
 from ..packed import Packed
 from ..primitive import primitive
-from ..threads import spread_range
+from ..threads import rest, spread_range
 
 # Measured, 768 x 3072 from memory, in us. One row is multiplied in place, in 340. For more BLAS
 # copies the weight into another order first, and its kernel is made for eight rows: two to seven
@@ -18,7 +18,7 @@ _TILE = 64  # rows of the weight; 200 kB at a width of 768
 _LARGE = 1 << 19  # weights from which a product pays for being shared out
 _KERNEL = 8
 # From nine to 40 rows BLAS's threads wait for each other more often than they need to: two products
-# of half the weight each, one a thread, take 1,800 us where its two threads take 2,100 (32 rows).
+# of half the weight each, one a thread, take 1,500 us where its two threads take 2,100 (32 rows).
 _APART = 40
 
 
@@ -54,7 +54,7 @@ def _apart(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     def some(start: int, stop: int) -> None:
         np.matmul(x, weight[:, start:stop], out=out[:, start:stop])
 
-    spread_range(some, n)
+    spread_range(some, n, more_follows=True)
     return out
 
 
@@ -63,10 +63,11 @@ def _times(x: np.ndarray, weight: np.ndarray | Packed) -> np.ndarray:
     if isinstance(weight, Packed):
         return weight.product(x)
     rows = len(x)
+    if _KERNEL < rows <= _APART and weight.size >= _LARGE:
+        return _apart(x, weight)
+    rest()
     if rows in (1, _KERNEL) or rows > _APART or weight.size < _LARGE:
         return x @ weight
-    if rows > _KERNEL:
-        return _apart(x, weight)
     filled = np.zeros((_KERNEL, x.shape[1]), x.dtype)
     filled[:rows] = x
     return (filled @ weight)[:rows]
