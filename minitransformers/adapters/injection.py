@@ -31,7 +31,7 @@ def check_name(name: Any) -> str:
 def places(module: Module, prefix: str = "") -> Iterator[tuple[str, Module, str, Module]]:
     """(full name, parent, attribute or attribute.index, child) of the model as it is without
     adapters, parents first. A wrapped child comes as its wrapper."""
-    for path, child in module.children():
+    for path, child in module.named_children():
         name = f"{prefix}{path}"
         yield name, module, path, child
         inside = child
@@ -231,7 +231,7 @@ def unload(model: Any) -> Any:
 
 
 def _unwrap(module: Module, only_empty: bool = False) -> None:
-    for path, child in list(module.children()):
+    for path, child in list(module.named_children()):
         while isinstance(child, Wrapper) and not (only_empty and child.adapter_names()):
             child = child._shown()
             put(module, path, child)

@@ -68,7 +68,7 @@ class Wrapper(Module):
         return vars(self)[self.inner]
 
     def slots(self, prefix: str = "") -> Iterator[tuple[str, Module, str]]:
-        for name, child in self.children():
+        for name, child in self.named_children():
             yield from child.slots(prefix if name == self.inner else f"{prefix}{name}.")
 
     @property

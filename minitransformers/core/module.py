@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -53,8 +53,8 @@ class Module:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
-    def children(self) -> Iterator[tuple[str, Module]]:
-        """(attribute path, child), in the order of assignment"""
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """(attribute path, child), in the order of assignment; those of a list one by one"""
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield name, value
@@ -63,16 +63,26 @@ class Module:
                     if isinstance(item, Module):
                         yield f"{name}.{i}", item
 
+    def children(self) -> Iterator[Module]:
+        """Every child, those of a list one by one."""
+        return (child for _, child in self.named_children())
+
     def modules(self) -> Iterator[Module]:
         """Every Module below, children first, this one last."""
-        for _, child in self.children():
+        for child in self.children():
             yield from child.modules()
         yield self
+
+    def apply(self, fn: Callable[[Module], Any]) -> Any:
+        """Call a function with every Module below, children first. -> self"""
+        for module in list(self.modules()):
+            fn(module)
+        return self
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """(full name, Module), this one first under the name `prefix`, parents before children"""
         yield prefix, self
-        for name, child in self.children():
+        for name, child in self.named_children():
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
 
     def get_submodule(self, target: str) -> Module:
@@ -87,7 +97,7 @@ class Module:
         for name, value in vars(self).items():
             if isinstance(value, (np.ndarray, Tensor, Packed)):
                 yield prefix + name, self, name
-        for name, child in self.children():
+        for name, child in self.named_children():
             yield from child.slots(f"{prefix}{name}.")
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
@@ -97,6 +107,14 @@ class Module:
     def parameters(self) -> Iterator[Parameter]:
         """Every Parameter, a tied one once."""
         return (parameter for _, parameter in self.named_parameters())
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The Parameter of this full name, any of a tied one's. Raises AttributeError if none."""
+        place = next((tuple(slot) for name, *slot in self.slots() if name == target), None)
+        for parameter in self.parameters():
+            if place in parameter.places:
+                return parameter
+        raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
         """Train every parameter below, or freeze them all (False). -> self"""

@@ -47,7 +47,7 @@ def _make(model: Any, module: Module, prefix: str) -> None:
     whole = isinstance(type(module), Fresh)
     if whole and not model.shares_layers:
         model, prefix = module, ""
-    for name, child in module.children():
+    for name, child in module.named_children():
         _make(model, child, f"{prefix}{name}.")
     slots = list(module.slots(prefix))
     unset = [name for name, owner, attribute in slots if is_placeholder(getattr(owner, attribute))]
@@ -91,7 +91,9 @@ def _order(model: Any, slots: dict[str, tuple], shared: dict[str, str]) -> Itera
         own = [
             (module, attribute) for attribute in dict.fromkeys(("weight", "bias", *vars(module)))
         ]
-        again = [(child, "weight") for name, child in module.children() if name in model.redraws]
+        again = [
+            (child, "weight") for name, child in module.named_children() if name in model.redraws
+        ]
         for owner, attribute in own + again:
             name = names.get((id(owner), attribute))
             if name is not None:

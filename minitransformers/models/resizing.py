@@ -50,7 +50,7 @@ class Resizable(Module):
             raise ValueError(f"{type(self).__name__} has no output embeddings to replace")
         bias = old.bias
         for module in self.modules():
-            for name, child in module.children():
+            for name, child in module.named_children():
                 if child is old:
                     setattr(module, name, value)
         if bias is not None and value.bias is not None:

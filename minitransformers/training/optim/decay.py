@@ -14,7 +14,7 @@ def get_parameter_names(model: Module, forbidden_layer_types: Any) -> list[str]:
     own = {a for n, owner, a in model.slots() if owner is model and a not in model.buffers}
     below = [
         f"{name}.{inner}"
-        for name, child in model.children()
+        for name, child in model.named_children()
         if not isinstance(child, types)
         for inner in get_parameter_names(child, types)
     ]
