@@ -248,7 +248,10 @@ class BFloat16(Packed):
         super().__init__(stored, stored.shape[1], transposed)
 
     def expand(self, start: int, stop: int, out: np.ndarray) -> None:
-        np.left_shift(self.stored[start:stop], 16, out=out.view(np.uint32), dtype=np.uint32)
+        # in two steps: a ufunc that casts keeps the interpreter from the helpers while it sets out
+        bits = out.view(np.uint32)
+        np.copyto(bits, self.stored[start:stop])
+        np.left_shift(bits, 16, out=bits)
 
     def pick(self, rows: np.ndarray) -> Packed:
         return BFloat16(self.stored[rows])
