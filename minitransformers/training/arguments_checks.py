@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import logging
-from .options import EvaluationStrategy, HubStrategy, IntervalStrategy, OptimizerNames
+from .options import (
+    DebugOption,
+    EvaluationStrategy,
+    HubStrategy,
+    IntervalStrategy,
+    OptimizerNames,
+)
 from .schedules import SchedulerType
 
 logger = logging.get_logger(__name__)
@@ -122,7 +128,7 @@ def _complete_names(args: Any) -> None:
     elif not isinstance(args.report_to, list):
         args.report_to = [args.report_to]
     if isinstance(args.debug, str) or args.debug is None:
-        args.debug = (args.debug or "").split()
+        args.debug = [DebugOption(word) for word in (args.debug or "").split()]
     if args.include_inputs_for_metrics:
         args.include_for_metrics.append("inputs")
 

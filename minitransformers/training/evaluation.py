@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.cache import KVCache
+
 PADDING = -100  # joins batches of unequal length
 
 
@@ -78,7 +80,12 @@ class Collected:
 
 
 def concatenate(batches: list[Any]) -> Any:
-    """Join arrays, or nests of arrays of one form, along the first axis, padding the second."""
+    """Join arrays, or nests of arrays of one form, along the first axis, padding the second.
+
+    A cache is taken as the tuples of its layers.
+    """
+    if isinstance(batches[0], KVCache):
+        batches = [tuple(batch) for batch in batches]
     first = batches[0]
     if isinstance(first, Mapping):
         return {key: concatenate([batch[key] for batch in batches]) for key in first}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .optim import SGD, Adafactor, AdamW, decayed_names
+from .optim import SGD, Adafactor, Adagrad, AdamW, RMSprop, decayed_names
 from .optim.legacy import AdamW as LegacyAdamW
 from .options import OptimizerNames
 from .parts import Part
@@ -92,11 +92,17 @@ def get_optimizer_cls_and_kwargs(args: Any) -> tuple[Any, dict[str, Any]]:
         return AdamW, options | adam
     if args.optim == OptimizerNames.ADAMW_HF:
         return LegacyAdamW, options | adam | {"no_deprecation_warning": True}
-    if args.optim == OptimizerNames.SGD:
-        return SGD, options
+    plain = {
+        OptimizerNames.SGD: SGD,
+        OptimizerNames.ADAGRAD: Adagrad,
+        OptimizerNames.RMSPROP: RMSprop,
+    }
+    if args.optim in plain:
+        return plain[args.optim], options
     raise ValueError(
         f"optim={args.optim.value!r} does not exist here; there are adamw_torch, adamw_hf, "
-        "adafactor and sgd. Another one can be given as Trainer(optimizers=(optimizer, schedule))"
+        "adafactor, sgd, adagrad and rmsprop. Another one can be given as "
+        "Trainer(optimizers=(optimizer, schedule))"
     )
 
 

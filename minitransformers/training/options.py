@@ -44,6 +44,13 @@ class HubStrategy(Word):
     ALL_CHECKPOINTS = "all_checkpoints"
 
 
+class DebugOption(Word):
+    """What to look for while training; nothing here needs it."""
+
+    UNDERFLOW_OVERFLOW = "underflow_overflow"
+    TPU_METRICS_DEBUG = "tpu_metrics_debug"
+
+
 class ParallelMode(Word):
     """How processes share the work; here there is one."""
 

@@ -26,6 +26,8 @@ CLASSES = {
     "AdamW": torch.optim.AdamW,
     "Adam": torch.optim.Adam,
     "SGD": torch.optim.SGD,
+    "Adagrad": torch.optim.Adagrad,
+    "RMSprop": torch.optim.RMSprop,
     "OldAdamW": transformers.optimization.AdamW,
     "Adafactor": transformers.optimization.Adafactor,
 }

@@ -85,6 +85,17 @@ def test_state_dict_continues_bit_for_bit(name: str) -> None:
         np.testing.assert_array_equal(p.data, q.data)
 
 
+def test_where_adagrads_sums_begin() -> None:
+    box = Module()
+    box.x = np.ones(1, np.float32)
+    (p,) = box.parameters()
+    optimiser = optim.Adagrad([p], lr=0.1, lr_decay=0.1, initial_accumulator_value=0.5)
+    for expected in (0.9057191, 0.8433560):  # torch's
+        p.grad = np.full(1, 2, np.float32)
+        optimiser.step()
+        np.testing.assert_allclose(p.data, expected, rtol=1e-6)
+
+
 def test_large_arrays_go_by_blocks() -> None:
     """An update in blocks is the update of the whole."""
 

@@ -446,6 +446,9 @@ def test_cache_is_no_prediction(tmp_path: Path) -> None:
     assert trainer.predict(rows).predictions.shape == (3, 9, 37)
     states = trainer.predict(rows, ignore_keys=["past_key_values", "logits"])
     assert states.predictions == ()
+    logits, layers = trainer.predict(rows, ignore_keys=[]).predictions
+    assert logits.shape == (3, 9, 37)
+    assert {part.shape[:1] for layer in layers for part in layer} == {(3,)}
 
 
 def test_metric_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@
 
 from .adafactor import Adafactor
 from .adam import Adam, AdamW
+from .adaptive import Adagrad, RMSprop
 from .base import Optimizer
 from .decay import decayed_names, get_parameter_names
 from .sgd import SGD
@@ -12,9 +13,11 @@ from .sgd import SGD
 __all__ = [
     "SGD",
     "Adafactor",
+    "Adagrad",
     "Adam",
     "AdamW",
     "Optimizer",
+    "RMSprop",
     "decayed_names",
     "get_parameter_names",
 ]

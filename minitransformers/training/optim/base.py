@@ -151,3 +151,15 @@ def in_blocks(update: Callable[..., None], *arrays: np.ndarray) -> None:
     """
     flat = [x.reshape(-1) for x in arrays]
     over_blocks(lambda start, stop: update(*(x[start:stop] for x in flat)), flat[0].size)
+
+
+def penalised(
+    p: np.ndarray, g: np.ndarray, group: dict[str, Any], a: np.ndarray, t: np.ndarray
+) -> np.ndarray:
+    """The gradient with the L2 penalty's part, negated before to maximise. a, t: temporaries"""
+    if group["maximize"]:
+        g = np.negative(g, out=a)
+    if group["weight_decay"]:
+        np.multiply(p, group["weight_decay"], out=t)
+        g = np.add(g, t, out=a)
+    return g

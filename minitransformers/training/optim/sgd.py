@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Optimizer, check, in_blocks
+from .base import Optimizer, check, in_blocks, penalised
 
 
 class SGD(Optimizer):
@@ -51,7 +51,7 @@ class SGD(Optimizer):
     def update(
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
-        momentum, decay = group["momentum"], group["weight_decay"]
+        momentum = group["momentum"]
         first = momentum != 0.0 and not state
         if first:
             state["momentum_buffer"] = np.zeros_like(param)
@@ -60,11 +60,7 @@ class SGD(Optimizer):
 
         def update(p: np.ndarray, g: np.ndarray, *buffer: np.ndarray) -> None:
             a, t = np.empty((2, p.size), p.dtype)
-            if group["maximize"]:
-                g = np.negative(g, out=a)
-            if decay:
-                np.multiply(p, decay, out=t)
-                g = np.add(g, t, out=a)
+            g = penalised(p, g, group, a, t)
             if momentum:
                 direction = buffer[0]
                 direction *= momentum
