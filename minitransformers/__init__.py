@@ -41,6 +41,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "set_peft_model_state_dict",
     ),
     "core.cache": ("KVCache",),
+    "core.dynamic_cache": ("DynamicCache", "StaticCache"),
     "core.output": ("ModelOutput",),
     "core.random": ("set_seed",),
     "core.threads": ("get_num_threads", "set_num_threads"),

@@ -20,7 +20,7 @@ _UTILS = ("tokenization.strategies", "availability")
 
 # path there -> modules here
 HOMES: dict[str, tuple[str, ...]] = {
-    "cache_utils": ("core.cache",),
+    "cache_utils": ("core.cache", "core.dynamic_cache"),
     "configuration_utils": (),
     "data.data_collator": ("training.collators",),
     "file_utils": _UTILS,

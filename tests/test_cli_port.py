@@ -55,7 +55,7 @@ def rewritten(tmp_path: Path, text: str) -> str:
         ("transformers.models.bert.tokenization_bert.BertTokenizer", "moved", "BertTokenizer"),
         ("transformers.TFAutoModel", "instead", "AutoModel"),
         ("transformers.FlaxBertModel", "instead", "BertModel"),
-        ("transformers.DynamicCache", "instead", "KVCache"),
+        ("transformers.SinkCache", "instead", "KVCache"),
         ("transformers.CLIPModel", "missing", ""),
         ("transformers.is_torch_available", "same", "is_torch_available"),
         ("transformers.cli", "missing", ""),

@@ -244,3 +244,10 @@ class KVCache:
 
     def __repr__(self) -> str:
         return f"KVCache(layers={len(self)}, length={self.length})"
+
+
+def continued(past: Any) -> KVCache | None:
+    """What a call goes on in. past: a cache, a tuple of layers, perhaps empty, or None -> cache"""
+    if isinstance(past, KVCache):
+        return past.fork()
+    return KVCache.from_legacy(past) if past is not None and len(past) else None

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.cache import KVCache
+from ..core.cache import KVCache, continued
 from ..core.state import State
 
 
@@ -48,14 +48,12 @@ class Decoding:
             self._name = ""
         self.prompt = _repeat(prompt, copies)
         self.inputs = {name: _repeat(x, copies) for name, x in inputs.items()}
-        self.cache: KVCache | None = None
-        if past is not None and len(past):
-            self.cache = past.fork() if isinstance(past, KVCache) else KVCache.from_legacy(past)
-            if copies > 1:
-                self.cache.reorder(np.repeat(np.arange(len(prompt)), copies))
-        elif use_cache and model._caches():
+        self.cache = continued(past)
+        if self.cache is None and use_cache and model._caches():
             self.cache = KVCache()
         if self.cache is not None:
+            if copies > 1 and len(self.cache):
+                self.cache.reorder(np.repeat(np.arange(len(prompt)), copies))
             self.cache.reserve = reserve
         self._mask = self.inputs.pop(f"{self._name}attention_mask", None)
         if self._mask is not None and self._mask.all():

@@ -14,7 +14,7 @@ import numpy as np
 from .. import checkpoints, hub
 from ..adapters.adaptable import Adaptable
 from ..adapters.base_model import through_adapter
-from ..core.cache import KVCache
+from ..core.cache import KVCache, continued
 from ..core.module import Module
 from ..core.primitive import Tensor
 from ..core.state import State
@@ -201,12 +201,10 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
         past = given.pop("past_key_values", None)
         use_cache = bool(given.pop("use_cache", getattr(config, "use_cache", False))) and caches
         use_cache = use_cache and not self.recomputes  # what is computed twice is not kept
-        cache = None
-        if past is not None and len(past):
-            if not caches:
-                raise ValueError(f"{type(self).__name__} keeps no cache: leave past_key_values out")
-            cache = past.fork() if isinstance(past, KVCache) else KVCache.from_legacy(past)
-        elif use_cache:
+        cache = continued(past)
+        if cache is not None and not caches:
+            raise ValueError(f"{type(self).__name__} keeps no cache: leave past_key_values out")
+        if cache is None and use_cache:
             cache = KVCache()
         last = given.pop("num_logits_to_keep", 0)
         given.pop("cache_position", None)  # the cache knows

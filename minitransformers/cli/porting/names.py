@@ -21,9 +21,8 @@ ROOTS = ("transformers", "peft", "sentence_transformers")  # what this package s
 _MODULES = ("adapters", "generation", "logging", "models", "pipelines")
 # Names that another stands in for -> (its name, what to know)
 _INSTEAD = {
-    "DynamicCache": ("KVCache", "which every model makes itself"),
     "PreTrainedConfig": ("PretrainedConfig", "as up to version 4"),
-    "StaticCache": ("KVCache", "which every model makes itself"),
+    "SinkCache": ("KVCache", "which every model makes itself"),
 }
 _ELSEWHERE = (
     (r"TF[A-Z]|Flax[A-Z]", "there is no TensorFlow and no JAX here"),
