@@ -16,7 +16,7 @@ from typing import Any
 PACKAGE = "minitransformers"
 _ARGUMENTS = ("training.arguments", "training.options")
 _TRAINER = ("training.evaluation", "training.checkpoint", "training.callbacks", "training.state")
-_UTILS = ("tokenization.strategies", "availability")
+_UTILS = ("tokenization.strategies", "availability", "scripts")
 
 # path there -> modules here
 HOMES: dict[str, tuple[str, ...]] = {
@@ -37,6 +37,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "training.schedulers",
         "training.schedules",
     ),
+    "testing_utils": ("scripts",),
     "tokenization_utils": _UTILS,
     "tokenization_utils_base": _UTILS,
     "tokenization_utils_fast": _UTILS,
@@ -64,6 +65,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "utils.import_utils": _UTILS,
     "utils.logging": ("logging",),
     "utils.quantization_config": (),
+    "utils.versions": ("scripts",),
 }
 # names there -> module and name here, where they differ
 _RENAMED = {
