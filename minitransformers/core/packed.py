@@ -177,6 +177,7 @@ class Packed(np.lib.mixins.NDArrayOperatorsMixin):
 
     def product(self, x: np.ndarray, turned: bool = False) -> np.ndarray:
         """x @ self, or x @ self.T. x: (n, shape[0]) -> (n, shape[1])"""
+        x = x.astype(np.float32, copy=False)
         onto_rows = self.transposed is not turned
         if self.size <= _SMALL:
             if not self._whole:
@@ -397,7 +398,7 @@ class Int4(Packed):
         step, least = _float32(self.step[start:stop]), _float32(self.least[start:stop])
         groups = step.shape[1]
         by_group = tile.reshape(stop - start, groups, -1).swapaxes(0, 1)
-        for row, target in zip(x.reshape(len(x), groups, -1), out):
+        for row, target in zip(x.reshape(len(x), groups, self.width // groups), out):
             sums = np.matmul(by_group, row[..., None])[..., 0]  # (groups, rows)
             np.einsum("gr,rg->r", sums, step, out=target)
             target += least @ row.sum(1)

@@ -39,6 +39,20 @@ def test_products_are_those_of_the_expanded_matrix(kind, size, rows, rng):
         np.testing.assert_allclose(product, given @ weight, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(30, 64), (600, 512)])
+def test_products_with_other_numbers_with_views_and_with_nothing(kind, size, rng):
+    packed = _packed(kind, (rng.standard_normal(size) * 0.02).astype(np.float32))
+    whole = np.asarray(packed)
+    rows = rng.standard_normal((6, size[1])).astype(np.float32)
+    some = (rows[:1].astype(np.float64), np.ones((2, size[1]), np.int64), rows[::3, ::-1], rows[:0])
+    for x in some:
+        out = ops.linear(x, packed)
+        assert (out.dtype, out.shape) == (np.float32, (len(x), size[0]))
+        np.testing.assert_allclose(out, x @ whole.T, atol=1e-4)
+        back = ops.conv1d(np.ascontiguousarray(out), packed)
+        np.testing.assert_allclose(back, out @ whole, atol=1e-4)
+
+
 def test_layers_take_it_as_a_weight(kind, matrix, rng):
     packed, whole = _packed(kind, matrix), np.asarray(_packed(kind, matrix))
     x, bias = rng.standard_normal((2, 3, 256)).astype(np.float32), np.ones(300, np.float32)
