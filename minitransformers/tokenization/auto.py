@@ -77,6 +77,7 @@ TOKENIZER_NAMES = {
 }
 TOKENIZER_NAMES |= {
     "byt5": "ByT5Tokenizer",
+    "esm": "EsmTokenizer",
     "m2m_100": "M2M100Tokenizer",
     "marian": "MarianTokenizer",
 }
