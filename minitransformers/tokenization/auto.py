@@ -76,10 +76,13 @@ TOKENIZER_NAMES = {
     for model_type in model_types.split()
 }
 TOKENIZER_NAMES |= {
+    "bertweet": "BertweetTokenizer",
+    "blenderbot-small": "BlenderbotSmallTokenizer",
     "byt5": "ByT5Tokenizer",
     "esm": "EsmTokenizer",
     "m2m_100": "M2M100Tokenizer",
     "marian": "MarianTokenizer",
+    "phobert": "PhobertTokenizer",
 }
 _registered: dict[str, type] = {}
 

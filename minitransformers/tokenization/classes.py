@@ -481,10 +481,13 @@ CLASSES: dict[str, Spec] = {
 
 # Classes in Python -> the module that has them.
 IN_PYTHON = {
+    "BertweetTokenizer": "word_bpe",
+    "BlenderbotSmallTokenizer": "word_bpe",
     "ByT5Tokenizer": "segmented",
     "EsmTokenizer": "esm",
     "M2M100Tokenizer": "segmented",
     "MarianTokenizer": "segmented",
+    "PhobertTokenizer": "word_bpe",
 }
 
 _made: dict[str, type[PreTrainedTokenizerFast]] = {}
