@@ -80,6 +80,7 @@ TOKENIZER_NAMES |= {
     "blenderbot-small": "BlenderbotSmallTokenizer",
     "byt5": "ByT5Tokenizer",
     "esm": "EsmTokenizer",
+    "gpt-sw3": "GPTSw3Tokenizer",
     "m2m_100": "M2M100Tokenizer",
     "marian": "MarianTokenizer",
     "phobert": "PhobertTokenizer",

@@ -485,6 +485,7 @@ IN_PYTHON = {
     "BlenderbotSmallTokenizer": "word_bpe",
     "ByT5Tokenizer": "segmented",
     "EsmTokenizer": "esm",
+    "GPTSw3Tokenizer": "gpt_sw3",
     "M2M100Tokenizer": "segmented",
     "MarianTokenizer": "segmented",
     "PhobertTokenizer": "word_bpe",

@@ -22,7 +22,15 @@ from tokenizers import (
 
 from .calling import EmptyBatchError
 from .convert.languages import M2M100_CODES, WMT21_CODES
-from .convert.sentencepiece import NORMAL, UNIGRAM, USER_DEFINED, merges_of, read_sentencepiece
+from .convert.sentencepiece import (
+    BYTE,
+    NORMAL,
+    UNIGRAM,
+    USER_DEFINED,
+    SentencePieceModel,
+    merges_of,
+    read_sentencepiece,
+)
 from .convert.templates import add_tokens
 from .convert.unigram import SPACE, metaspace
 from .encoding import BatchEncoding
@@ -31,22 +39,30 @@ from .tokenizer import PreTrainedTokenizerFast
 IDS, MASK = "input_ids", "attention_mask"
 
 
+def segmenting_model(model: SentencePieceModel) -> Any:
+    """Return the Rust model that cuts text into the pieces of a sentencepiece model."""
+    # Only these pieces are found in text; the others keep their ids under names no text holds.
+    found = (NORMAL, USER_DEFINED)
+    kept = (*found, BYTE) if model.byte_fallback else found
+    texts = [
+        piece.text if piece.type in kept else f"\U0010ffff{index}"
+        for index, piece in enumerate(model.pieces)
+    ]
+    extra = {"byte_fallback": True} if model.byte_fallback else {}
+    if model.model_type == UNIGRAM:
+        scores = [piece.score for piece in model.pieces]
+        return models.Unigram(list(zip(texts, scores)), unk_id=model.unk_id, **extra)
+    vocabulary = {text: index for index, text in enumerate(texts)}
+    scored = [(piece.text, piece.score) for piece in model.pieces if piece.type in found]
+    merges = merges_of(vocabulary, scored)
+    unk = texts[model.unk_id]
+    return models.BPE(vocabulary, merges, unk_token=unk, fuse_unk=True, **extra)
+
+
 def load_segmenter(path: str) -> Tokenizer:
     """Return a Rust tokenizer that cuts text as sentencepiece does."""
     model = read_sentencepiece(path)
-    # Only these pieces are found in text; the others keep their ids under names no text holds.
-    found = (NORMAL, USER_DEFINED)
-    pieces = [
-        piece if piece.type in found else piece._replace(text=f"\U0010ffff{index}")
-        for index, piece in enumerate(model.pieces)
-    ]
-    model = model._replace(pieces=pieces, unk_piece=pieces[model.unk_id].text)
-    if model.model_type == UNIGRAM:
-        tokenizer = Tokenizer(models.Unigram(model.scores(), unk_id=model.unk_id))
-    else:
-        vocabulary = {piece.text: index for index, piece in enumerate(model.pieces)}
-        merges = merges_of(vocabulary, model.scores())
-        tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token=model.unk_piece))
+    tokenizer = Tokenizer(segmenting_model(model))
     steps: list[Any] = [normalizers.Precompiled(model.charsmap)] if model.charsmap else []
     if model.remove_extra_whitespaces:
         steps += [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]

@@ -13,6 +13,9 @@ from tokenizers import Regex, pre_tokenizers
 
 # Case is written out: where it is ignored, three more letters count as ASCII ones.
 _ASCII = r"a-zA-Z\x{130}\x{17f}\x{212a}"
+# Joiners are parts of words, and of letters.
+_JOINERS = r"\x{200c}\x{200d}"
+_WORD = rf"\w{_JOINERS}"
 _TOP_LEVEL = rf"[.][{_ASCII}]{{2,13}}"
 _IN_PARENTHESES = r"\([^\s()]*?\([^\s()]+\)[^\s()]*?\)|\([^\s]+?\)"
 _LINK = (
@@ -21,14 +24,11 @@ _LINK = (
     rf"(?:[^\s()<>{{}}\[\]]+|{_IN_PARENTHESES})+"
     rf"""(?:{_IN_PARENTHESES}|[^\s`!()\[\]{{}};:'".,<>?«»“”‘’])"""
 )
-_DOMAIN = rf"(?<!@)[{_ASCII}0-9]+(?:[.\-][{_ASCII}0-9]+)*{_TOP_LEVEL}\b/?(?!@)"
+_DOMAIN = rf"(?<!@)[{_ASCII}0-9]+(?:[.\-][{_ASCII}0-9]+)*{_TOP_LEVEL}(?![{_WORD}])/?(?!@)"
 _PHONE = r"(?:\+?[01][ *\-.)]*)?(?:\(?\d{3}[ *\-.)]*)?\d{3}[ *\-.)]*\d{4}"
 _EYES, _NOSE, _MOUTH = r"[:;=8]", r"[\-oO*']?", r"[)\](\[dDpP/:}{@|\\]"
 _EMOTICON = rf"[<>]?{_EYES}{_NOSE}{_MOUTH}|{_MOUTH}{_NOSE}{_EYES}[<>]?|<3"
 _TAG_OR_ARROW = r"<[^>\s]+>|-+>|<-+"
-# Joiners are parts of words, and of letters.
-_JOINERS = r"\x{200c}\x{200d}"
-_WORD = rf"\w{_JOINERS}"
 _LETTER = rf"[{_JOINERS}[^\W\d_]]"
 _NAME_OR_HASHTAG = rf"@[{_WORD}]+|#+[{_WORD}]+[{_WORD}'\-]*[{_WORD}]+"
 _MAIL = rf"[{_WORD}.+\-]+@[{_WORD}\-]+\.(?:[{_WORD}\-]\.?)+[{_WORD}\-]"
@@ -37,13 +37,9 @@ _REST = (
     rf"|[+\-]?\d+[,/.:\-]\d+[+\-]?|[{_WORD}]+|\.(?:\s*\.)+|\S"
 )
 # The first alternative that matches wins: a telephone number may hold spaces, and "\S" comes last.
-_TOKENS = "|".join(
-    f"(?:{pattern})"
-    for pattern in (
-        *(_LINK, _DOMAIN, _PHONE, _EMOTICON, _TAG_OR_ARROW, _NAME_OR_HASHTAG, _MAIL),
-        _REST,
-    )
-)
+_KINDS = (_LINK, _DOMAIN, _PHONE, _EMOTICON, _TAG_OR_ARROW, _NAME_OR_HASHTAG, _MAIL, _REST)
+_TOKENS = Regex("|".join(f"(?:{kind})" for kind in _KINDS))
+_CUT = pre_tokenizers.Split(_TOKENS, behavior="removed", invert=True)
 # U+001C to U+001F are no spaces here.
 _ENTITY = re.compile("&(#?(x?))((?:[^&;\\s]|[\x1c-\x1f])+);")
 # Long runs make the patterns slow.
@@ -67,8 +63,7 @@ _CONTRACTIONS = (
 def cut_tweet(tweet: str) -> list[str]:
     """Return the tokens of a tweet: links, emoticons, names, words; HTML's entities resolved."""
     text = _RUN.sub(r"\1\1\1", _ENTITY.sub(_character, tweet))
-    splitter = pre_tokenizers.Split(Regex(_TOKENS), behavior="removed", invert=True)
-    return [token for token, _ in splitter.pre_tokenize_str(text)]
+    return [token for token, _ in _CUT.pre_tokenize_str(text)]
 
 
 def normalize_token(token: str) -> str:

@@ -99,10 +99,12 @@ class PhobertTokenizer(WordBpeTokenizer):
 
         Raises ValueError for a line without a token and a count.
         """
-        unk = str(options["unk_token"])
-        roles = ("bos_token", "pad_token", "eos_token")
-        vocabulary = {str(options[role]): index for index, role in enumerate(roles)}
-        vocabulary[unk] = 3
+        roles = ("bos_token", "pad_token", "eos_token", "unk_token")
+        # Whoever gave another token one of these roles has the first one's id in the configuration.
+        declared = options.get("added_tokens_decoder") or {}
+        vocabulary = {
+            str(declared.get(index, options[role])): index for index, role in enumerate(roles)
+        }
         path = options["vocab_file"]
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
@@ -110,7 +112,7 @@ class PhobertTokenizer(WordBpeTokenizer):
                 if not space:
                     raise ValueError(f"{path}, line {number}: expected '<token> <count>'")
                 vocabulary[token] = len(vocabulary)
-        return Tokenizer(models.WordLevel(vocabulary, unk_token=unk))
+        return Tokenizer(models.WordLevel(vocabulary, unk_token=str(options["unk_token"])))
 
     @staticmethod
     def _read_merges(lines: list[str]) -> Merges:
