@@ -76,9 +76,14 @@ TOKENIZER_NAMES = {
     for model_type in model_types.split()
 }
 TOKENIZER_NAMES |= {
+    "bertweet": "BertweetTokenizer",
+    "blenderbot-small": "BlenderbotSmallTokenizer",
     "byt5": "ByT5Tokenizer",
+    "esm": "EsmTokenizer",
+    "gpt-sw3": "GPTSw3Tokenizer",
     "m2m_100": "M2M100Tokenizer",
     "marian": "MarianTokenizer",
+    "phobert": "PhobertTokenizer",
 }
 _registered: dict[str, type] = {}
 

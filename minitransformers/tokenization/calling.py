@@ -26,6 +26,7 @@ class CallingMixin(PreparationMixin):
     """Calling a tokenizer with texts."""
 
     split_special_tokens: bool
+    is_fast: bool
 
     def _target_template(self) -> tuple[str, str] | None:
         """Return the template around target texts if it is another one; for subclasses."""
@@ -108,7 +109,7 @@ class CallingMixin(PreparationMixin):
         if is_split_into_words:
             batched = batched and bool(text) and isinstance(text[0], (list, tuple))
         if not batched:
-            rows = [(text, text_pair)] if text_pair else [text]
+            rows = [self._row(text, text_pair)]
         elif text_pair is None:
             rows = list(text)
         else:
@@ -126,6 +127,12 @@ class CallingMixin(PreparationMixin):
         return self._encode_rows(
             rows, batched=batched, is_split_into_words=is_split_into_words, **options
         )
+
+    def _row(self, text: Any, text_pair: Any) -> Any:
+        """Return a text, or it and its second text."""
+        # An empty second text is none in the reference's Rust tokenizers, but one in Python.
+        paired = bool(text_pair) if self.is_fast else text_pair is not None
+        return (text, text_pair) if paired else text
 
     def _encode_rows(
         self,
@@ -258,7 +265,7 @@ class CallingMixin(PreparationMixin):
 
     def encode_plus(self, text: Any, text_pair: Any = None, **options: Any) -> BatchEncoding:
         """Encode one text or pair; like calling the tokenizer, which is preferred."""
-        rows = [(text, text_pair)] if text_pair else [text]
+        rows = [self._row(text, text_pair)]
         return self._encode_rows(rows, batched=False, **options)
 
     def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer
@@ -478,8 +479,17 @@ CLASSES: dict[str, Spec] = {
     "XLNet": _spm(unigram.XLNET, _XLNET, inputs=_ALL, base=f.XlnetFamily, padding_side="left"),
 }
 
-# Classes in Python, of a module of their own.
-SEGMENTED = ("ByT5Tokenizer", "M2M100Tokenizer", "MarianTokenizer")
+# Classes in Python -> the module that has them.
+IN_PYTHON = {
+    "BertweetTokenizer": "word_bpe",
+    "BlenderbotSmallTokenizer": "word_bpe",
+    "ByT5Tokenizer": "segmented",
+    "EsmTokenizer": "esm",
+    "GPTSw3Tokenizer": "gpt_sw3",
+    "M2M100Tokenizer": "segmented",
+    "MarianTokenizer": "segmented",
+    "PhobertTokenizer": "word_bpe",
+}
 
 _made: dict[str, type[PreTrainedTokenizerFast]] = {}
 
@@ -488,10 +498,8 @@ def tokenizer_class(name: str) -> type[PreTrainedTokenizerFast] | None:
     """Return the class of a name, with or without "Fast"; None for an unknown one."""
     if name in ("PreTrainedTokenizerFast", "PreTrainedTokenizer"):
         return PreTrainedTokenizerFast
-    if name in SEGMENTED:
-        from . import segmented
-
-        return getattr(segmented, name)
+    if name in IN_PYTHON:
+        return getattr(import_module(f".{IN_PYTHON[name]}", __package__), name)
     fast = name if name.endswith("Fast") else f"{name}Fast"
     spec = CLASSES.get(fast.removesuffix("TokenizerFast"))
     if spec is None or not fast.endswith("TokenizerFast"):

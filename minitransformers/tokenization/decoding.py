@@ -18,15 +18,18 @@ class DecodingMixin(TokenizerBase):
         token_ids: Any,
         skip_special_tokens: bool = False,
         clean_up_tokenization_spaces: bool | None = None,
-        **_: Any,
+        **options: Any,
     ) -> str:
-        """Return the text of ids (an int, a list, an array); unknown ids are left out."""
-        text = self._decode_ids(_as_ids(token_ids), skip_special_tokens)
+        """Return the text of ids (an int, a list, an array); unknown ids are left out.
+
+        options: `spaces_between_special_tokens`, of tokenizers in Python; others change nothing.
+        """
+        text = self._decode_ids(_as_ids(token_ids), skip_special_tokens, **options)
         if clean_up_tokenization_spaces is None:
             clean_up_tokenization_spaces = self.clean_up_tokenization_spaces
         return self.clean_up_tokenization(text) if clean_up_tokenization_spaces else text
 
-    def _decode_ids(self, ids: list[int], skip_special_tokens: bool) -> str:
+    def _decode_ids(self, ids: list[int], skip_special_tokens: bool, **_: Any) -> str:
         return self._backend.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
 
     def batch_decode(

@@ -154,7 +154,7 @@ class BlenderbotFamily(RobertaFamily):
 class ClipFamily(TemplateTokenizer):
     """CLIP: every word ends in </w>, which decoding turns back into a space."""
 
-    def _decode_ids(self, ids: list[int], skip_special_tokens: bool) -> str:
+    def _decode_ids(self, ids: list[int], skip_special_tokens: bool, **_: Any) -> str:
         text = super()._decode_ids(ids, skip_special_tokens)
         return text.replace("</w>", " ").strip()
 

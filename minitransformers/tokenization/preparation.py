@@ -142,4 +142,4 @@ class PreparationMixin(PaddingMixin):
         return self._cut(ids, count), pair_ids, overflow
 
     def _cut(self, ids: Ids, count: int) -> Ids:
-        return ids[count:] if self.truncation_side == "left" else ids[: len(ids) - count]
+        return ids[count:] if self.truncation_side == "left" else ids[: max(0, len(ids) - count)]

@@ -59,9 +59,9 @@ class SavingMixin(SpecialTokensMixin, Shareable):
             return os.path.join(folder, prefix + name)
 
         saved = [path(TOKENIZER_CONFIG_FILE), path(SPECIAL_TOKENS_MAP_FILE)]
-        _write_json(saved[0], self._config())
+        write_json(saved[0], self._config())
         tokens = self.special_tokens_map_extended
-        _write_json(saved[1], _plain_tokens(tokens, typed=False))
+        write_json(saved[1], _plain_tokens(tokens, typed=False))
         if legacy_format is not False and self.saves_vocabulary:
             added = {
                 token: index
@@ -69,7 +69,7 @@ class SavingMixin(SpecialTokensMixin, Shareable):
                 if index >= self.vocab_size
             }
             if added:
-                _write_json(path(ADDED_TOKENS_FILE), added)
+                write_json(path(ADDED_TOKENS_FILE), added)
                 saved.append(path(ADDED_TOKENS_FILE))
             saved += self.save_vocabulary(folder, filename_prefix)
         if legacy_format is not True:
@@ -129,7 +129,7 @@ class SavingMixin(SpecialTokensMixin, Shareable):
         return tuple(saved)
 
 
-def _write_json(path: str, value: dict[str, Any]) -> None:
+def write_json(path: str, value: dict[str, Any]) -> None:
     with open(path, "w", encoding="utf-8") as file:
         file.write(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 

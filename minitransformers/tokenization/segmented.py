@@ -22,7 +22,15 @@ from tokenizers import (
 
 from .calling import EmptyBatchError
 from .convert.languages import M2M100_CODES, WMT21_CODES
-from .convert.sentencepiece import NORMAL, UNIGRAM, USER_DEFINED, merges_of, read_sentencepiece
+from .convert.sentencepiece import (
+    BYTE,
+    NORMAL,
+    UNIGRAM,
+    USER_DEFINED,
+    SentencePieceModel,
+    merges_of,
+    read_sentencepiece,
+)
 from .convert.templates import add_tokens
 from .convert.unigram import SPACE, metaspace
 from .encoding import BatchEncoding
@@ -31,22 +39,30 @@ from .tokenizer import PreTrainedTokenizerFast
 IDS, MASK = "input_ids", "attention_mask"
 
 
+def segmenting_model(model: SentencePieceModel) -> Any:
+    """Return the Rust model that cuts text into the pieces of a sentencepiece model."""
+    # Only these pieces are found in text; the others keep their ids under names no text holds.
+    found = (NORMAL, USER_DEFINED)
+    kept = (*found, BYTE) if model.byte_fallback else found
+    texts = [
+        piece.text if piece.type in kept else f"\U0010ffff{index}"
+        for index, piece in enumerate(model.pieces)
+    ]
+    extra = {"byte_fallback": True} if model.byte_fallback else {}
+    if model.model_type == UNIGRAM:
+        scores = [piece.score for piece in model.pieces]
+        return models.Unigram(list(zip(texts, scores)), unk_id=model.unk_id, **extra)
+    vocabulary = {text: index for index, text in enumerate(texts)}
+    scored = [(piece.text, piece.score) for piece in model.pieces if piece.type in found]
+    merges = merges_of(vocabulary, scored)
+    unk = texts[model.unk_id]
+    return models.BPE(vocabulary, merges, unk_token=unk, fuse_unk=True, **extra)
+
+
 def load_segmenter(path: str) -> Tokenizer:
     """Return a Rust tokenizer that cuts text as sentencepiece does."""
     model = read_sentencepiece(path)
-    # Only these pieces are found in text; the others keep their ids under names no text holds.
-    found = (NORMAL, USER_DEFINED)
-    pieces = [
-        piece if piece.type in found else piece._replace(text=f"\U0010ffff{index}")
-        for index, piece in enumerate(model.pieces)
-    ]
-    model = model._replace(pieces=pieces, unk_piece=pieces[model.unk_id].text)
-    if model.model_type == UNIGRAM:
-        tokenizer = Tokenizer(models.Unigram(model.scores(), unk_id=model.unk_id))
-    else:
-        vocabulary = {piece.text: index for index, piece in enumerate(model.pieces)}
-        merges = merges_of(vocabulary, model.scores())
-        tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token=model.unk_piece))
+    tokenizer = Tokenizer(segmenting_model(model))
     steps: list[Any] = [normalizers.Precompiled(model.charsmap)] if model.charsmap else []
     if model.remove_extra_whitespaces:
         steps += [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
@@ -71,12 +87,15 @@ class SegmentedTokenizer(PreTrainedTokenizerFast):
     def _tokenize(self, text: str, as_target: bool = False) -> list[str]:
         raise NotImplementedError
 
-    def _to_ids(self, text: Any, split: bool, as_target: bool) -> list[int]:
-        """Return the ids of a text, of words, of tokens, or of ids themselves."""
+    def _to_ids(self, text: Any, split: bool, how: dict[str, bool]) -> list[int]:
+        """Return the ids of a text, of words, of tokens, or of ids themselves.
+
+        how: the keywords of `_tokenize` that the call asks for.
+        """
         if isinstance(text, str):
-            return self.convert_tokens_to_ids(self._tokenize(text, as_target))
+            return self.convert_tokens_to_ids(self._tokenize(text, **how))
         if split:
-            pieces = [piece for word in text for piece in self._tokenize(word, as_target)]
+            pieces = [piece for word in text for piece in self._tokenize(word, **how)]
             return self.convert_tokens_to_ids(pieces)
         if text and isinstance(text[0], int):
             return list(text)
@@ -91,9 +110,8 @@ class SegmentedTokenizer(PreTrainedTokenizerFast):
         if not rows:
             raise EmptyBatchError("The batch of texts is empty: there is nothing to encode.")
         split = options.pop("is_split_into_words", False)
-        as_target = options.pop("as_target", False)
-        options.pop("split_special_tokens", None)
-        pairs = [self._pair_of_ids(row, split, as_target) for row in rows]
+        how = self._tokenizing(options, batched)
+        pairs = [self._pair_of_ids(row, split, how) for row in rows]
         return_tensors = options.pop("return_tensors", None)
         if not batched:
             return self.prepare_for_model(
@@ -117,15 +135,20 @@ class SegmentedTokenizer(PreTrainedTokenizerFast):
         data = {name: [row[name] for row in encodings] for name in encodings[0]}
         return self._pad_lists(data, plan, multiple, side, mask, return_tensors)
 
+    def _tokenizing(self, options: dict[str, Any], batched: bool) -> dict[str, bool]:
+        """Take out of a call's options what `_tokenize` must know."""
+        options.pop("split_special_tokens", None)
+        return {"as_target": options.pop("as_target", False)}
+
     def _pair_of_ids(
-        self, row: Any, split: bool, as_target: bool
+        self, row: Any, split: bool, how: dict[str, bool]
     ) -> tuple[list[int], list[int] | None]:
         """Return the ids of a row's first and second text."""
         words = split and not (isinstance(row, list) and row and isinstance(row[0], list))
         paired = isinstance(row, tuple) or (isinstance(row, list) and len(row) == 2 and not words)
         text, pair = row if paired else (row, None)
-        ids = self._to_ids(text, split, as_target)
-        return ids, None if pair is None else self._to_ids(pair, split, as_target)
+        ids = self._to_ids(text, split, how)
+        return ids, None if pair is None else self._to_ids(pair, split, how)
 
     def tokenize(
         self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any
@@ -155,7 +178,7 @@ class SegmentedTokenizer(PreTrainedTokenizerFast):
         texts = [0] * (len(token_ids_0) + len(token_ids_1 or []))
         return [1] * len(self.prefix_tokens) + texts + [1] * len(self.suffix_tokens)
 
-    def _decode_ids(self, ids: list[int], skip_special_tokens: bool) -> str:
+    def _decode_ids(self, ids: list[int], skip_special_tokens: bool, **_: Any) -> str:
         tokens = self.convert_ids_to_tokens(ids, skip_special_tokens)
         return self.convert_tokens_to_string([token for token in tokens if token is not None])
 
@@ -267,11 +290,11 @@ class MarianTokenizer(SentencePieceSegmented):
             return super()._tokenize(self._CODE.sub("", text), as_target)
         return [code.group(0), *super()._tokenize(self._CODE.sub("", text), as_target)]
 
-    def _to_ids(self, text: Any, split: bool, as_target: bool) -> list[int]:
-        if as_target and self._target_vocab is not None and isinstance(text, str):
+    def _to_ids(self, text: Any, split: bool, how: dict[str, bool]) -> list[int]:
+        if how["as_target"] and self._target_vocab is not None and isinstance(text, str):
             unk = self._target_vocab[str(self._unk_token)]
-            return [self._target_vocab.get(t, unk) for t in self._tokenize(text, as_target)]
-        return super()._to_ids(text, split, as_target)
+            return [self._target_vocab.get(t, unk) for t in self._tokenize(text, **how)]
+        return super()._to_ids(text, split, how)
 
     def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
         """Return the token of an id, or the tokens of a list; of the target side if it has ids."""

@@ -111,7 +111,7 @@ class WhisperFamily(PrefixSpaceFamily):
         self.set_prefix_tokens(language, task, not no_timestamps)
         return list(enumerate(self.prefix_tokens[1:], start=1))
 
-    def _decode_ids(self, ids: list[int], skip_special_tokens: bool) -> str:
+    def _decode_ids(self, ids: list[int], skip_special_tokens: bool, **_: Any) -> str:
         if skip_special_tokens and ids[:1] == [self.convert_tokens_to_ids("<|startofprev|>")]:
             start = self.convert_tokens_to_ids(START)
             ids = ids[ids.index(start) :] if start in ids else []  # without what was said before
