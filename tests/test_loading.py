@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loading_cases import CHANGES, CLASSES, pairs
 from tiny import CONFIGS, fill
 
+import minitransformers
 from minitransformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -24,6 +26,9 @@ from minitransformers import (
     GPT2Config,
     GPT2LMHeadModel,
     GPT2Model,
+    MarianConfig,
+    MarianForCausalLM,
+    MarianModel,
     OPTConfig,
     OPTForCausalLM,
     T5Config,
@@ -263,3 +268,38 @@ def test_facts() -> None:
     assert model.dtype == np.float32
     with pytest.raises(ValueError, match="computes with NumPy on the CPU"):
         model.to("cuda")
+
+
+REPORTS = json.loads((Path(__file__).parent / "golden" / "loading.json").read_text())
+
+
+@pytest.mark.parametrize("family", sorted(set(CLASSES.values())))
+def test_reports_are_the_reference_s(family: str, tmp_path: Path) -> None:
+    for name in (name for name, its in CLASSES.items() if its == family):
+        kind = getattr(minitransformers, name)
+        kind(kind.config_class(**CONFIGS[family])).save_pretrained(tmp_path / name)
+    for stored, name in pairs():
+        for change, options in CHANGES.items() if CLASSES[name] == family else ():
+            _, report = getattr(minitransformers, name).from_pretrained(
+                tmp_path / stored, output_loading_info=True, **options
+            )
+            missing, unexpected, mismatched = REPORTS[f"{stored} {name} {change}"]
+            case = f"{stored} in {name} {change}"
+            assert report["missing_keys"] == missing, case
+            assert report["unexpected_keys"] == unexpected, case
+            found = [[n, list(there), list(here)] for n, there, here in report["mismatched_keys"]]
+            assert sorted(found) == sorted(mismatched), case
+
+
+def test_tied_tables_of_different_sizes_start_afresh(tmp_path: Path) -> None:
+    fill(MarianForCausalLM(MarianConfig(**CONFIGS["marian"]))).save_pretrained(tmp_path)
+    model = MarianModel.from_pretrained(tmp_path, vocab_size=41, ignore_mismatched_sizes=True)
+    assert model.shared.weight.shape == (41, 12)
+    assert np.isfinite(model.shared.weight).all()
+
+
+def test_a_pooler_that_a_headed_file_lacks_is_no_obstacle_to_features(tmp_path: Path) -> None:
+    from minitransformers import pipeline
+
+    fill(BertForMaskedLM(BertConfig(**CONFIGS["bert"]))).save_pretrained(tmp_path)
+    pipeline("feature-extraction", str(tmp_path), tokenizer="minitransformers/tiny-gpt2")

@@ -30,6 +30,7 @@ from .facts import Inspectable
 from .fresh import Fresh, awaiting_weights, initialise
 from .outputs import BaseModelOutput, ModelOutput
 from .precision import Precision
+from .pruning import Prunable
 from .resizing import Resizable
 from .trainable import Trainable
 from .untrusted import blaming
@@ -49,7 +50,9 @@ _OPTIONS = (
 )
 
 
-class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, metaclass=Fresh):
+class PreTrainedModel(
+    Adaptable, Trainable, Resizable, Prunable, Inspectable, Shareable, metaclass=Fresh
+):
     """A model with a configuration, and fresh weights if it is not loaded. Subclasses build their
     parts in `__init__` and compute in `forward(state, **inputs) -> {output field: array}`;
     everything around that is here.
@@ -61,6 +64,7 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
     tied: {name: the name whose array it uses}, where the configuration ties word embeddings
     always_tied: the same, in every configuration
     ignore: endings of checkpoint names that hold nothing the model uses
+    leaves_out: beginnings of names of parts, found in checkpoints, that this class goes without
     optional: endings of names that a checkpoint may lack
     renames: (pattern, replacement) for checkpoint names of old files, tried in order
     encoder_inputs: further inputs of the encoder, of a model that has one
@@ -82,6 +86,7 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
     tied: ClassVar[dict[str, str]] = {}
     always_tied: ClassVar[dict[str, str]] = {}
     ignore: ClassVar[tuple[str, ...]] = ()
+    leaves_out: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
     renames: ClassVar[tuple[tuple[str, str], ...]] = ()
     encoder_inputs: ClassVar[tuple[str, ...]] = ()
