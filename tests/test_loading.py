@@ -36,6 +36,7 @@ from minitransformers import (
     set_seed,
 )
 from minitransformers.checkpoints import read_safetensors, write_safetensors
+from minitransformers.core.packed import BFloat16, Float16
 
 IDS = np.array([[5, 6, 7, 8]])
 
@@ -303,3 +304,17 @@ def test_a_pooler_that_a_headed_file_lacks_is_no_obstacle_to_features(tmp_path: 
 
     fill(BertForMaskedLM(BertConfig(**CONFIGS["bert"]))).save_pretrained(tmp_path)
     pipeline("feature-extraction", str(tmp_path), tokenizer="minitransformers/tiny-gpt2")
+
+
+@pytest.mark.parametrize(
+    ("says", "kept"),
+    [("bfloat16", BFloat16), ("float32", np.ndarray), (None, Float16), ("int3", Float16)],
+)
+def test_auto_dtype_is_the_configuration_s(tmp_path: Path, says, kept) -> None:
+    model = fill(GPT2LMHeadModel(GPT2Config(**CONFIGS["gpt2"]))).half()
+    model.save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"torch_dtype": says}))
+    table = lambda **how: GPT2LMHeadModel.from_pretrained(tmp_path, **how).transformer.wte.weight
+    assert isinstance(table(torch_dtype="auto"), kept)
+    assert isinstance(table(), Float16)  # no dtype: as stored

@@ -43,7 +43,7 @@ def load(
     -> {"missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"}, in the file's names
     Missing arrays are drawn afresh, with a warning. Raises RuntimeError for misshapen ones.
     """
-    precision = precision or Precision()
+    precision = (precision or Precision()).settled(model.config)
     stored = assembled(stored, model.config, source)
     slots = {name: getattr(owner, attribute) for name, owner, attribute in model.slots()}
     named, unexpected = _match(model, stored, slots)

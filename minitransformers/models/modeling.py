@@ -320,7 +320,8 @@ class PreTrainedModel(
         config: a configuration to use instead of the file's
         revision, token, cache_dir, subfolder, local_files_only, force_download: where from
         dtype, torch_dtype: "float32", "bfloat16" or "float16" to keep matrices in; by default they
-            stay as the file stores them, mapped and not copied. Computing is in float32 always
+            stay as the file stores them, mapped and not copied; "auto" is what config.json says.
+            Computing is in float32 always
         load_in_8bit, load_in_4bit, quantization_config: quantise, see `BitsAndBytesConfig`
         device_map, low_cpu_mem_usage, attn_implementation: accepted; there is one device, the CPU
         variant: a part of the weights' file name, "fp16" in model.fp16.safetensors

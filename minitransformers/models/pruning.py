@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.layers import Conv1D, Linear
 from ..core.module import Module, is_placeholder, placeholder
+from .precision import alike
 
 
 class Counted(Module):
@@ -132,4 +133,4 @@ def _parts(array: Any, staying: np.ndarray, axis: int) -> np.ndarray:
         shape = list(array.shape)
         shape[axis] = len(index)
         return placeholder(*shape)
-    return np.take(np.asarray(array), index, axis)
+    return alike(array, np.take(np.asarray(array), index, axis))
