@@ -318,3 +318,17 @@ def test_auto_dtype_is_the_configuration_s(tmp_path: Path, says, kept) -> None:
     table = lambda **how: GPT2LMHeadModel.from_pretrained(tmp_path, **how).transformer.wte.weight
     assert isinstance(table(torch_dtype="auto"), kept)
     assert isinstance(table(), Float16)  # no dtype: as stored
+
+
+@pytest.mark.parametrize("wrapped", ["_orig_mod.module.", "module._orig_mod.", "module."])
+def test_wrappers_and_buffers_of_old_files(tmp_path: Path, wrapped: str) -> None:
+    model = fill(BertModel(BertConfig(**CONFIGS["bert"])))
+    model.save_pretrained(tmp_path)
+    buffers = {
+        "embeddings.position_ids": np.arange(24)[None],
+        "embeddings.token_type_ids": np.zeros((1, 24), np.int64),
+    }
+    rewrite(tmp_path, lambda weights: {f"{wrapped}{n}": x for n, x in (weights | buffers).items()})
+    again, report = BertModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values())
+    np.testing.assert_array_equal(again(IDS)[0], model(IDS)[0])

@@ -21,12 +21,18 @@ _logger = get_logger(__name__)
 
 # How names of every architecture's old files differ from today's.
 _RENAMES = (
-    (r"^(module|_orig_mod)\.", ""),  # torch's wrappers for parallel and compiled models
+    (r"^((module|_orig_mod)\.)+", ""),  # torch's wrappers for parallel and compiled models
     (r"\.gamma$", ".weight"),  # TensorFlow's names of a norm's, in the first BERT files
     (r"\.beta$", ".bias"),
 )
 # Buffers that files of many architectures hold and that are computed here.
-_IGNORE = ("position_ids", "rotary_emb.inv_freq", "attn.masked_bias", "num_batches_tracked")
+_IGNORE = (
+    "position_ids",
+    "embeddings.token_type_ids",
+    "rotary_emb.inv_freq",
+    "attn.masked_bias",
+    "num_batches_tracked",
+)
 
 
 def load(
