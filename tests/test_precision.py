@@ -237,3 +237,23 @@ def test_files_of_expanded_weights_do_not_claim_to_be_quantised(tmp_path: Path) 
     for folder in ("torch", "given", "small"):
         again = GPT2LMHeadModel.from_pretrained(tmp_path / folder)
         np.testing.assert_allclose(again(ids).logits, model(ids).logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", [{}, {"dtype": "bfloat16"}, {"load_in_8bit": True}])
+def test_names_of_one_tensor_take_its_memory_once(tmp_path: Path, how: dict) -> None:
+    model = fill(GPT2LMHeadModel(GPT2Config(**CONFIGS["gpt2"] | {"n_layer": 3})))
+    weights = {name: np.asarray(x, np.float64) for name, x in model.state_dict().items()}
+    for name in weights:  # float64 is converted, and a file of torch may have it under any name
+        weights[name] = weights[name.replace("h.1.", "h.0.").replace("h.2.", "h.0.")]
+    model.save_pretrained(tmp_path, state_dict=weights, safe_serialization=False)
+    again = GPT2LMHeadModel.from_pretrained(tmp_path, **how)
+    first, second = (again.transformer.h[i].attn.c_attn.weight for i in (0, 1))
+    assert first is not second
+    raw = [getattr(x, "stored", x) for x in (first, second)]
+    assert np.shares_memory(*raw)
+    if not how:  # and yet each is trained for itself
+        optimizer = AdamW(again.train().parameters(), lr=0.1)
+        again(IDS % 37, labels=IDS % 37).loss.backward()
+        optimizer.step()
+        first, second = (again.transformer.h[i].attn.c_attn.weight for i in (0, 1))
+        assert not np.array_equal(first, second)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..adapters.base_model import provided_by_adapter
 from ..checkpoints import QuantizedTensor
@@ -147,10 +150,18 @@ def _put(
         model.config.quantization_config = precision.describe()
     elif any(isinstance(stored[key], QuantizedTensor) for key in named.values()):
         names = progress(list(named), "Expanding weights")
+    # Names of one tensor, which a file of torch may have by the thousand, take its memory once.
+    kept: dict[tuple, tuple[Any, Any]] = {}
     for name in names:
         owner, attribute = slots[name]
         outer = owner is head or isinstance(owner, Embedding)
-        setattr(owner, attribute, precision.keep(name, owner, stored[named[name]], outer))
+        tensor = stored[named[name]]
+        alike = (id(tensor), owner.packs, attribute, outer, precision.skips(name))
+        if alike not in kept or isinstance(tensor, np.ndarray):
+            kept[alike] = tensor, precision.keep(name, owner, tensor, outer)
+        weight = kept[alike][1]
+        again = weight.view() if isinstance(weight, np.ndarray) else copy.copy(weight)
+        setattr(owner, attribute, again)
 
 
 def _misshapen(model: PreTrainedModel, source: str, mismatched: list) -> str:

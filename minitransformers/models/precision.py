@@ -127,7 +127,7 @@ class Precision:
         if isinstance(stored, Packed):
             return stored.numpy() if self.dtype == "float32" and stored.trainable else stored
         matrix = owner.packs is not None and len(stored.shape) == 2 and name.endswith("weight")
-        if matrix and self.bits is not None and not self._skips(name):
+        if matrix and self.bits is not None and not self.skips(name):
             return _quantised(
                 _as_stored(stored), owner.packs == "columns", 8 if head else self.bits
             )
@@ -139,7 +139,8 @@ class Precision:
         rounded = _round(values, self.dtype)
         return rounded if matrix else rounded.numpy().reshape(values.shape)
 
-    def _skips(self, name: str) -> bool:
+    def skips(self, name: str) -> bool:
+        """Whether a weight, of this full name, is one not to quantise."""
         path = f".{name}"
         return any(f".{skipped}." in path for skipped in self.skip)
 
