@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loading_cases import CHANGES, CLASSES, pairs
 from tiny import CONFIGS, fill
 
+import minitransformers
 from minitransformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -24,6 +26,9 @@ from minitransformers import (
     GPT2Config,
     GPT2LMHeadModel,
     GPT2Model,
+    MarianConfig,
+    MarianForCausalLM,
+    MarianModel,
     OPTConfig,
     OPTForCausalLM,
     T5Config,
@@ -31,6 +36,7 @@ from minitransformers import (
     set_seed,
 )
 from minitransformers.checkpoints import read_safetensors, write_safetensors
+from minitransformers.core.packed import BFloat16, Float16
 
 IDS = np.array([[5, 6, 7, 8]])
 
@@ -263,3 +269,66 @@ def test_facts() -> None:
     assert model.dtype == np.float32
     with pytest.raises(ValueError, match="computes with NumPy on the CPU"):
         model.to("cuda")
+
+
+REPORTS = json.loads((Path(__file__).parent / "golden" / "loading.json").read_text())
+
+
+@pytest.mark.parametrize("family", sorted(set(CLASSES.values())))
+def test_reports_are_the_reference_s(family: str, tmp_path: Path) -> None:
+    for name in (name for name, its in CLASSES.items() if its == family):
+        kind = getattr(minitransformers, name)
+        kind(kind.config_class(**CONFIGS[family])).save_pretrained(tmp_path / name)
+    for stored, name in pairs():
+        for change, options in CHANGES.items() if CLASSES[name] == family else ():
+            _, report = getattr(minitransformers, name).from_pretrained(
+                tmp_path / stored, output_loading_info=True, **options
+            )
+            missing, unexpected, mismatched = REPORTS[f"{stored} {name} {change}"]
+            case = f"{stored} in {name} {change}"
+            assert report["missing_keys"] == missing, case
+            assert report["unexpected_keys"] == unexpected, case
+            found = [[n, list(there), list(here)] for n, there, here in report["mismatched_keys"]]
+            assert sorted(found) == sorted(mismatched), case
+
+
+def test_tied_tables_of_different_sizes_start_afresh(tmp_path: Path) -> None:
+    fill(MarianForCausalLM(MarianConfig(**CONFIGS["marian"]))).save_pretrained(tmp_path)
+    model = MarianModel.from_pretrained(tmp_path, vocab_size=41, ignore_mismatched_sizes=True)
+    assert model.shared.weight.shape == (41, 12)
+    assert np.isfinite(model.shared.weight).all()
+
+
+def test_a_pooler_that_a_headed_file_lacks_is_no_obstacle_to_features(tmp_path: Path) -> None:
+    from minitransformers import pipeline
+
+    fill(BertForMaskedLM(BertConfig(**CONFIGS["bert"]))).save_pretrained(tmp_path)
+    pipeline("feature-extraction", str(tmp_path), tokenizer="minitransformers/tiny-gpt2")
+
+
+@pytest.mark.parametrize(
+    ("says", "kept"),
+    [("bfloat16", BFloat16), ("float32", np.ndarray), (None, Float16), ("int3", Float16)],
+)
+def test_auto_dtype_is_the_configuration_s(tmp_path: Path, says, kept) -> None:
+    model = fill(GPT2LMHeadModel(GPT2Config(**CONFIGS["gpt2"]))).half()
+    model.save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"torch_dtype": says}))
+    table = lambda **how: GPT2LMHeadModel.from_pretrained(tmp_path, **how).transformer.wte.weight
+    assert isinstance(table(torch_dtype="auto"), kept)
+    assert isinstance(table(), Float16)  # no dtype: as stored
+
+
+@pytest.mark.parametrize("wrapped", ["_orig_mod.module.", "module._orig_mod.", "module."])
+def test_wrappers_and_buffers_of_old_files(tmp_path: Path, wrapped: str) -> None:
+    model = fill(BertModel(BertConfig(**CONFIGS["bert"])))
+    model.save_pretrained(tmp_path)
+    buffers = {
+        "embeddings.position_ids": np.arange(24)[None],
+        "embeddings.token_type_ids": np.zeros((1, 24), np.int64),
+    }
+    rewrite(tmp_path, lambda weights: {f"{wrapped}{n}": x for n, x in (weights | buffers).items()})
+    again, report = BertModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values())
+    np.testing.assert_array_equal(again(IDS)[0], model(IDS)[0])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import fill
+from tiny import CONFIGS, fill
 
 from minitransformers import (
     AutoModelForCausalLM,
@@ -219,3 +220,40 @@ def test_half_precision_can_be_trained_and_integers_cannot(tmp_path):
     gradients = {n for n, p in small.named_parameters() if p.grad is not None}
     assert any("query.bias" in n for n in gradients)
     assert not any("query.weight" in n for n in gradients)
+
+
+def test_files_of_expanded_weights_do_not_claim_to_be_quantised(tmp_path: Path) -> None:
+    fill(GPT2LMHeadModel(GPT2Config(**CONFIGS["gpt2"]))).save_pretrained(tmp_path / "whole")
+    model = GPT2LMHeadModel.from_pretrained(tmp_path / "whole", load_in_8bit=True)
+    says = lambda folder: json.loads((tmp_path / folder / "config.json").read_text())
+    model.save_pretrained(tmp_path / "torch", safe_serialization=False)
+    assert "quantization_config" not in says("torch")  # the reference would refuse it
+    expanded = {name: np.array(x) for name, x in model.state_dict().items()}
+    model.save_pretrained(tmp_path / "given", state_dict=expanded)
+    assert "quantization_config" not in says("given")
+    model.save_pretrained(tmp_path / "small")
+    assert says("small")["quantization_config"]["bits"] == 8
+    ids = np.array([[5, 6, 7]])
+    for folder in ("torch", "given", "small"):
+        again = GPT2LMHeadModel.from_pretrained(tmp_path / folder)
+        np.testing.assert_allclose(again(ids).logits, model(ids).logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", [{}, {"dtype": "bfloat16"}, {"load_in_8bit": True}])
+def test_names_of_one_tensor_take_its_memory_once(tmp_path: Path, how: dict) -> None:
+    model = fill(GPT2LMHeadModel(GPT2Config(**CONFIGS["gpt2"] | {"n_layer": 3})))
+    weights = {name: np.asarray(x, np.float64) for name, x in model.state_dict().items()}
+    for name in weights:  # float64 is converted, and a file of torch may have it under any name
+        weights[name] = weights[name.replace("h.1.", "h.0.").replace("h.2.", "h.0.")]
+    model.save_pretrained(tmp_path, state_dict=weights, safe_serialization=False)
+    again = GPT2LMHeadModel.from_pretrained(tmp_path, **how)
+    first, second = (again.transformer.h[i].attn.c_attn.weight for i in (0, 1))
+    assert first is not second
+    raw = [getattr(x, "stored", x) for x in (first, second)]
+    assert np.shares_memory(*raw)
+    if not how:  # and yet each is trained for itself
+        optimizer = AdamW(again.train().parameters(), lr=0.1)
+        again(IDS % 37, labels=IDS % 37).loss.backward()
+        optimizer.step()
+        first, second = (again.transformer.h[i].attn.c_attn.weight for i in (0, 1))
+        assert not np.array_equal(first, second)

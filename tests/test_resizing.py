@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -203,4 +204,18 @@ def test_a_model_from_a_configuration_has_weights() -> None:
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
     set_seed(0)
     again = BertForMaskedLM._from_config(model.config)
+    np.testing.assert_array_equal(again(IDS).logits, model(IDS).logits)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_tables_in_half_precision_stay_so(dtype: str, tmp_path: Path) -> None:
+    build(GPT2LMHeadModel, "gpt2").save_pretrained(tmp_path)
+    model = GPT2LMHeadModel.from_pretrained(tmp_path, dtype=dtype)
+    kept, logits = type(model.transformer.wte.weight), model(IDS).logits
+    model.resize_token_embeddings(45)
+    assert type(model.transformer.wte.weight) is kept
+    np.testing.assert_allclose(model(IDS).logits[..., :37], logits, atol=1e-6)
+    model.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["torch_dtype"] == dtype
+    again = GPT2LMHeadModel.from_pretrained(tmp_path)
     np.testing.assert_array_equal(again(IDS).logits, model(IDS).logits)

@@ -222,6 +222,7 @@ class _Views:
     def __init__(self, source: _Archive | _Stream, limit: int):
         self._source = source
         self._limit = limit
+        self._shown = 0  # bytes of all tensors, each view once
         self._contents: dict[str, memoryview] = {}
         self._elements: dict[tuple[str, str], np.ndarray] = {}
         self._made: dict[tuple, StoredTensor] = {}
@@ -251,6 +252,11 @@ class _Views:
         if numel * size > self._limit:
             raise ValueError(
                 f"it repeats its storage to {numel * size} bytes, too many for the file's size"
+            )
+        self._shown += numel * size
+        if self._shown > 2 * self._limit - _SLACK:  # each may be copied, to be as it is needed
+            raise ValueError(
+                f"with it the tensors show {self._shown} bytes, too many for the file's size"
             )
         # an axis of one element takes no step, however long it claims to be
         steps = [stride * size if n > 1 else size for n, stride in zip(shape, strides)]

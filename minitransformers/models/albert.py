@@ -25,6 +25,7 @@ from .heads import (
 )
 from .modeling import PreTrainedModel
 from .outputs import BaseModelOutputWithPooling, ModelOutput
+from .pruning import Counted, Heads
 
 
 class AlbertConfig(PretrainedConfig):
@@ -51,7 +52,7 @@ class AlbertConfig(PretrainedConfig):
     eos_token_id: int | list | None = 3
 
 
-class AlbertAttention(Module):
+class AlbertAttention(Counted):
     def __init__(self, config: AlbertConfig):
         n = config.hidden_size
         self.query, self.key, self.value = Linear(n, n), Linear(n, n), Linear(n, n)
@@ -108,6 +109,11 @@ class AlbertPreTrainedModel(PreTrainedModel):
     config_class = AlbertConfig
     base_model_prefix = "albert"
     input_embeddings = "embeddings.word_embeddings"
+    attention_heads = Heads(
+        r"encoder\.albert_layer_groups\.\d+\.albert_layers\.\d+\.attention",
+        inputs=("query", "key", "value"),
+        output="dense",
+    )
     inputs = (
         "input_ids",
         "attention_mask",

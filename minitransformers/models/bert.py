@@ -29,6 +29,7 @@ from .outputs import (
     ModelOutput,
     NextSentencePredictorOutput,
 )
+from .pruning import Counted, Heads
 
 
 class BertConfig(PretrainedConfig):
@@ -74,7 +75,7 @@ class BertEmbeddings(Module):
 RELATIVE = {"absolute": None, "relative_key": "key", "relative_key_query": "query"}
 
 
-class BertSelfAttention(Module):
+class BertSelfAttention(Counted):
     def __init__(self, config: Any, layer: int, cross: bool = False):
         n = config.hidden_size
         self.query, self.key, self.value = Linear(n, n), Linear(n, n), Linear(n, n)
@@ -147,6 +148,14 @@ class BertIntermediate(Module):
         return ops.activate(self.act, self.dense(x))
 
 
+BERT_HEADS = Heads(
+    r"encoder\.layer\.\d+\.attention",
+    inputs=("self.query", "self.key", "self.value"),
+    output="output.dense",
+    counted="self",
+)
+
+
 class BertLayer(Module):
     def __init__(self, config: Any, layer: int):
         self.attention = BertAttention(config, layer)
@@ -184,6 +193,7 @@ class BertPreTrainedModel(PreTrainedModel):
     config_class = BertConfig
     base_model_prefix = "bert"
     input_embeddings = "embeddings.word_embeddings"
+    attention_heads = BERT_HEADS
     inputs = (
         "input_ids",
         "attention_mask",

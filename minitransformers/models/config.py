@@ -219,6 +219,8 @@ class PretrainedConfig(Shareable):
             labels = {k: kwargs.pop(k) for k in ("id2label", "label2id") if k in kwargs}
             config_dict = config_dict | labels
         config = cls(**config_dict)
+        if config.pruned_heads:  # JSON has no whole numbers for keys
+            config.pruned_heads = {int(i): heads for i, heads in config.pruned_heads.items()}
         rest = {}
         for name, value in kwargs.items():
             if hasattr(config, name):

@@ -22,6 +22,7 @@ from .heads import (
 )
 from .modeling import PreTrainedModel
 from .outputs import BaseModelOutput
+from .pruning import Counted, Heads
 
 
 class DistilBertConfig(PretrainedConfig):
@@ -67,7 +68,7 @@ class Embeddings(Module):
         return self.dropout(self.LayerNorm(x))
 
 
-class MultiHeadSelfAttention(Module):
+class MultiHeadSelfAttention(Counted):
     def __init__(self, config: DistilBertConfig, layer: int):
         n = config.dim
         self.q_lin, self.k_lin, self.v_lin = Linear(n, n), Linear(n, n), Linear(n, n)
@@ -120,6 +121,11 @@ class DistilBertPreTrainedModel(PreTrainedModel):
     config_class = DistilBertConfig
     base_model_prefix = "distilbert"
     input_embeddings = "embeddings.word_embeddings"
+    attention_heads = Heads(
+        r"transformer\.layer\.\d+\.attention",
+        inputs=("q_lin", "k_lin", "v_lin"),
+        output="out_lin",
+    )
     inputs = ("input_ids", "attention_mask", "head_mask", "inputs_embeds")
 
     def get_position_embeddings(self) -> Embedding:

@@ -10,7 +10,7 @@ from ..core import ops
 from ..core.layers import Dropout, LayerNorm, Linear
 from ..core.module import Module
 from ..core.state import State
-from .bert import BertEmbeddings, BertEncoder
+from .bert import BERT_HEADS, BertEmbeddings, BertEncoder
 from .config import PretrainedConfig
 from .heads import (
     EncoderForCausalLM,
@@ -55,6 +55,7 @@ class ElectraPreTrainedModel(PreTrainedModel):
     config_class = ElectraConfig
     base_model_prefix = "electra"
     input_embeddings = "embeddings.word_embeddings"
+    attention_heads = BERT_HEADS
     inputs = (
         "input_ids",
         "attention_mask",

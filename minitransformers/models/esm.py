@@ -10,7 +10,7 @@ from ..core import ops
 from ..core.layers import Dropout, Embedding, LayerNorm, Linear
 from ..core.module import Module, placeholder
 from ..core.state import State
-from .bert import BertPooler
+from .bert import BERT_HEADS, BertPooler
 from .config import PretrainedConfig
 from .heads import (
     FirstTokenForSequenceClassification,
@@ -19,6 +19,7 @@ from .heads import (
 )
 from .modeling import PreTrainedModel
 from .outputs import BaseModelOutputWithPoolingAndCrossAttentions
+from .pruning import Counted
 
 MASKED_IN_TRAINING = 0.15 * 0.8  # the share of tokens that training replaced by the mask token
 
@@ -77,7 +78,7 @@ class EsmEmbeddings(Module):
         return x * factor[:, :, None]
 
 
-class EsmSelfAttention(Module):
+class EsmSelfAttention(Counted):
     def __init__(self, config: EsmConfig, layer: int):
         n = config.hidden_size
         if config.position_embedding_type not in ("absolute", "rotary"):
@@ -176,6 +177,7 @@ class EsmPreTrainedModel(PreTrainedModel):
     config_class = EsmConfig
     base_model_prefix = "esm"
     input_embeddings = "embeddings.word_embeddings"
+    attention_heads = BERT_HEADS
     inputs = ("input_ids", "attention_mask", "position_ids", "head_mask", "inputs_embeds")
     ignore = ("rotary_embeddings.inv_freq",)
 

@@ -34,11 +34,13 @@ class Fresh(type):
     """The class of model classes: calling one makes a whole model, then draws what is not set."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if _waiting.get():
-            return super().__call__(*args, **kwargs)
+        drawn_with_the_whole = _waiting.get()
         with awaiting_weights():  # parts that are models too are drawn with the whole
             model = super().__call__(*args, **kwargs)
-        _make(model, model, "")
+        if model.base_model is model and model.config.pruned_heads:
+            model.leave_out(model.config.pruned_heads)
+        if not drawn_with_the_whole:
+            _make(model, model, "")
         return model
 
 

@@ -58,9 +58,9 @@ class Block(Module):
         self.self_attn = self.attention(config, layer)
         self.mlp = llama.MLP(config, config.hidden_activation)
         self.input_layernorm = GemmaRMSNorm(n, eps)
-        self.post_attention_layernorm = GemmaRMSNorm(n, eps)
         self.pre_feedforward_layernorm = GemmaRMSNorm(n, eps)
         self.post_feedforward_layernorm = GemmaRMSNorm(n, eps)
+        self.post_attention_layernorm = GemmaRMSNorm(n, eps)
 
     def __call__(self, x: Any, state: State) -> Any:
         attended = self.self_attn(self.input_layernorm(x), state)

@@ -28,6 +28,7 @@ from .outputs import (
     CausalLMOutputWithCrossAttentions,
     ModelOutput,
 )
+from .pruning import Counted, Heads
 
 
 class GPT2Config(PretrainedConfig):
@@ -63,7 +64,7 @@ class GPT2Config(PretrainedConfig):
     reorder_and_upcast_attn: bool = False
 
 
-class Attention(Module):
+class Attention(Counted):
     def __init__(self, config: GPT2Config, layer: int, cross: bool = False):
         n = config.n_embd
         self.cross = cross
@@ -131,6 +132,7 @@ class GPT2PreTrainedModel(PreTrainedModel):
     config_class = GPT2Config
     base_model_prefix = "transformer"
     input_embeddings = "wte"
+    attention_heads = Heads(r"h\.\d+\.attn", inputs=("c_attn",), output="c_proj")
     inputs = (
         "input_ids",
         "past_key_values",

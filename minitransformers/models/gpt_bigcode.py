@@ -87,6 +87,7 @@ class Block(gpt2.Block):
 
 
 class GPTBigCodeModel(gpt2.GPT2Model):
+    attention_heads = None  # they share one key and value
     config_class = GPTBigCodeConfig
     block = Block
 

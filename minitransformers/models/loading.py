@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..adapters.base_model import provided_by_adapter
 from ..checkpoints import QuantizedTensor
@@ -21,12 +24,18 @@ _logger = get_logger(__name__)
 
 # How names of every architecture's old files differ from today's.
 _RENAMES = (
-    (r"^(module|_orig_mod)\.", ""),  # torch's wrappers for parallel and compiled models
-    (r"LayerNorm\.gamma$", "LayerNorm.weight"),  # TensorFlow's names, in the first BERT files
-    (r"LayerNorm\.beta$", "LayerNorm.bias"),
+    (r"^((module|_orig_mod)\.)+", ""),  # torch's wrappers for parallel and compiled models
+    (r"\.gamma$", ".weight"),  # TensorFlow's names of a norm's, in the first BERT files
+    (r"\.beta$", ".bias"),
 )
 # Buffers that files of many architectures hold and that are computed here.
-_IGNORE = ("position_ids", "rotary_emb.inv_freq", "attn.masked_bias", "num_batches_tracked")
+_IGNORE = (
+    "position_ids",
+    "embeddings.token_type_ids",
+    "rotary_emb.inv_freq",
+    "attn.masked_bias",
+    "num_batches_tracked",
+)
 
 
 def load(
@@ -40,27 +49,28 @@ def load(
 
     stored: {name: array, or something with `.numpy(dtype)`}; source: for messages
     precision: how to keep them, by default as they are stored
-    -> {"missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"}
+    -> {"missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"}, in the file's names
     Missing arrays are drawn afresh, with a warning. Raises RuntimeError for misshapen ones.
     """
-    precision = precision or Precision()
+    precision = (precision or Precision()).settled(model.config)
     stored = assembled(stored, model.config, source)
     slots = {name: getattr(owner, attribute) for name, owner, attribute in model.slots()}
     named, unexpected = _match(model, stored, slots)
-    mismatched = [
-        (name, tuple(stored[key].shape), slots[name].shape)
+    absent = _absent(model, slots, named)
+    mismatched = {
+        name: (key, tuple(stored[key].shape), slots[name].shape)
         for name, key in named.items()
         if tuple(stored[key].shape) != slots[name].shape
-    ]
+    }
     if mismatched and not ignore_mismatched_sizes:
-        raise RuntimeError(_misshapen(model, source, mismatched))
-    for name, _, _ in mismatched:
+        raise RuntimeError(_misshapen(model, source, list(mismatched.values())))
+    for name in mismatched:
         del named[name]
     _put(model, stored, named, precision)
 
     ties = model.ties()
     for name, origin in ties.items():  # a file may hold the tied array under the other name
-        if origin not in named and name in named:
+        if origin not in named and name in named and slots[name].shape == slots[origin].shape:
             found = {origin: model.state_dict()[name]}
             model.load_state_dict(found, strict=False, assign=True)
             named[origin] = named[name]
@@ -68,12 +78,16 @@ def load(
     missing = [name for name in slots if name not in named and name not in ties]
     check_fresh([slots[name].shape for name in missing], stored.values(), source)
     initialise(model, missing)
-    told = {name for name, _, _ in mismatched} | {n for n in missing if n.endswith(model.optional)}
-    told |= provided_by_adapter()
+    untold = provided_by_adapter()
+    as_filed = _as_filed(model, slots, stored)
     report: dict[str, list] = {
-        "missing_keys": [name for name in missing if name not in told],
-        "unexpected_keys": unexpected,
-        "mismatched_keys": mismatched,
+        "missing_keys": sorted(
+            as_filed(name)
+            for name in absent
+            if name not in untold and not name.endswith(model.optional)
+        ),
+        "unexpected_keys": sorted(unexpected),
+        "mismatched_keys": list(mismatched.values()),
         "error_msgs": [],
     }
     _tell(model, source, report)
@@ -95,9 +109,31 @@ def _match(
         fitting = [n for n in (name, prefix + name, name.removeprefix(prefix)) if n in slots]
         if fitting:
             named[fitting[0]] = key
-        elif not name.endswith(_IGNORE + model.ignore):
+        elif not (
+            name.endswith(_IGNORE + model.ignore)
+            or name.removeprefix(prefix).startswith(model.leaves_out)
+        ):
             unexpected.append(key)
     return named, unexpected
+
+
+def _absent(model: PreTrainedModel, slots: Iterable[str], named: Mapping[str, str]) -> list[str]:
+    """The parameters a file has under none of their names."""
+    ties = model.ties()
+    found = {ties.get(name, name) for name in named}
+    return [name for name in slots if ties.get(name, name) not in found]
+
+
+def _as_filed(
+    model: PreTrainedModel, slots: Iterable[str], stored: Iterable[str]
+) -> Callable[[str], str]:
+    """How a parameter that is missing would be named in the file: with the headless model's prefix
+    if the file's names have it, without if they have not."""
+    prefix = f"{model.base_model_prefix}."
+    here, there = (any(n.startswith(prefix) for n in names) for names in (slots, stored))
+    if here and not there:
+        return lambda name: name.removeprefix(prefix)
+    return (lambda name: prefix + name) if there and not here else lambda name: name
 
 
 def _put(
@@ -114,10 +150,18 @@ def _put(
         model.config.quantization_config = precision.describe()
     elif any(isinstance(stored[key], QuantizedTensor) for key in named.values()):
         names = progress(list(named), "Expanding weights")
+    # Names of one tensor, which a file of torch may have by the thousand, take its memory once.
+    kept: dict[tuple, tuple[Any, Any]] = {}
     for name in names:
         owner, attribute = slots[name]
         outer = owner is head or isinstance(owner, Embedding)
-        setattr(owner, attribute, precision.keep(name, owner, stored[named[name]], outer))
+        tensor = stored[named[name]]
+        alike = (id(tensor), owner.packs, attribute, outer, precision.skips(name))
+        if alike not in kept or isinstance(tensor, np.ndarray):
+            kept[alike] = tensor, precision.keep(name, owner, tensor, outer)
+        weight = kept[alike][1]
+        again = weight.view() if isinstance(weight, np.ndarray) else copy.copy(weight)
+        setattr(owner, attribute, again)
 
 
 def _misshapen(model: PreTrainedModel, source: str, mismatched: list) -> str:

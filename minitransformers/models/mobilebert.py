@@ -12,7 +12,12 @@ from ..core.layers import Dropout, Embedding, LayerNorm, Linear
 from ..core.module import Module, placeholder
 from ..core.random import Generator
 from ..core.state import State
-from .bert import BertForPreTrainingOutput, BertPooler, BertPredictionHeadTransform
+from .bert import (
+    BERT_HEADS,
+    BertForPreTrainingOutput,
+    BertPooler,
+    BertPredictionHeadTransform,
+)
 from .config import PretrainedConfig
 from .heads import (
     ForMaskedLM,
@@ -25,6 +30,7 @@ from .heads import (
 )
 from .modeling import PreTrainedModel
 from .outputs import BaseModelOutputWithPooling, NextSentencePredictorOutput
+from .pruning import Counted
 
 
 class MobileBertConfig(PretrainedConfig):
@@ -117,7 +123,7 @@ class DenseNorm(Module):
         return self.LayerNorm(self.dropout(self.dense(x)) + residual)
 
 
-class MobileBertSelfAttention(Module):
+class MobileBertSelfAttention(Counted):
     def __init__(self, config: MobileBertConfig, layer: int):
         size = config.true_hidden_size
         wide = not (config.use_bottleneck and config.use_bottleneck_attention)
@@ -218,6 +224,7 @@ class MobileBertPreTrainedModel(PreTrainedModel):
     config_class = MobileBertConfig
     base_model_prefix = "mobilebert"
     input_embeddings = "embeddings.word_embeddings"
+    attention_heads = BERT_HEADS
     inputs = (
         "input_ids",
         "attention_mask",

@@ -30,6 +30,7 @@ from .facts import Inspectable
 from .fresh import Fresh, awaiting_weights, initialise
 from .outputs import BaseModelOutput, ModelOutput
 from .precision import Precision
+from .pruning import Prunable
 from .resizing import Resizable
 from .trainable import Trainable
 from .untrusted import blaming
@@ -49,7 +50,9 @@ _OPTIONS = (
 )
 
 
-class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, metaclass=Fresh):
+class PreTrainedModel(
+    Adaptable, Trainable, Resizable, Prunable, Inspectable, Shareable, metaclass=Fresh
+):
     """A model with a configuration, and fresh weights if it is not loaded. Subclasses build their
     parts in `__init__` and compute in `forward(state, **inputs) -> {output field: array}`;
     everything around that is here.
@@ -61,6 +64,7 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
     tied: {name: the name whose array it uses}, where the configuration ties word embeddings
     always_tied: the same, in every configuration
     ignore: endings of checkpoint names that hold nothing the model uses
+    leaves_out: beginnings of names of parts, found in checkpoints, that this class goes without
     optional: endings of names that a checkpoint may lack
     renames: (pattern, replacement) for checkpoint names of old files, tried in order
     encoder_inputs: further inputs of the encoder, of a model that has one
@@ -82,6 +86,7 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
     tied: ClassVar[dict[str, str]] = {}
     always_tied: ClassVar[dict[str, str]] = {}
     ignore: ClassVar[tuple[str, ...]] = ()
+    leaves_out: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
     renames: ClassVar[tuple[tuple[str, str], ...]] = ()
     encoder_inputs: ClassVar[tuple[str, ...]] = ()
@@ -313,7 +318,8 @@ class PreTrainedModel(Adaptable, Trainable, Resizable, Inspectable, Shareable, m
         config: a configuration to use instead of the file's
         revision, token, cache_dir, subfolder, local_files_only, force_download: where from
         dtype, torch_dtype: "float32", "bfloat16" or "float16" to keep matrices in; by default they
-            stay as the file stores them, mapped and not copied. Computing is in float32 always
+            stay as the file stores them, mapped and not copied; "auto" is what config.json says.
+            Computing is in float32 always
         load_in_8bit, load_in_4bit, quantization_config: quantise, see `BitsAndBytesConfig`
         device_map, low_cpu_mem_usage, attn_implementation: accepted; there is one device, the CPU
         variant: a part of the weights' file name, "fp16" in model.fp16.safetensors

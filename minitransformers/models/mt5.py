@@ -35,6 +35,7 @@ class MT5ForConditionalGeneration(T5ForConditionalGeneration):
 
 class MT5EncoderModel(T5EncoderModel):
     config_class = MT5Config
+    leaves_out = ()  # the reference tells of a decoder here, and not of T5's
 
 
 class MT5ForSequenceClassification(T5ForSequenceClassification):

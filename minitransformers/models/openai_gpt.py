@@ -14,6 +14,7 @@ from .config import PretrainedConfig
 from .heads import CausalForSequenceClassification, ForCausalLM
 from .modeling import PreTrainedModel
 from .outputs import BaseModelOutput, CausalLMOutput, ModelOutput, SequenceClassifierOutput
+from .pruning import Counted
 
 
 class OpenAIGPTConfig(PretrainedConfig):
@@ -37,7 +38,7 @@ class OpenAIGPTConfig(PretrainedConfig):
     summary_first_dropout: float = 0.1
 
 
-class Attention(Module):
+class Attention(Counted):
     def __init__(self, config: OpenAIGPTConfig, layer: int):
         n = config.n_embd
         self.c_attn = Conv1D(n, 3 * n)
@@ -48,7 +49,8 @@ class Attention(Module):
         self.scale = 1.0 / math.sqrt(n // config.n_head)
 
     def __call__(self, x: Any, state: State) -> Any:
-        parts = ops.split(self.c_attn(x), sizes=(x.shape[-1],) * 3)
+        parts = self.c_attn(x)
+        parts = ops.split(parts, sizes=(parts.shape[-1] // 3,) * 3)
         q, k, v = (ops.split_heads(part, heads=self.heads) for part in parts)
         out = state.attend(self.layer, q, k, v, self.scale, self.attn_dropout.rate)
         return self.resid_dropout(self.c_proj(ops.merge_heads(out)))
@@ -82,6 +84,7 @@ class OpenAIGPTPreTrainedModel(PreTrainedModel):
     config_class = OpenAIGPTConfig
     base_model_prefix = "transformer"
     input_embeddings = "tokens_embed"
+    attention_heads = gpt2.GPT2PreTrainedModel.attention_heads
     inputs = (
         "input_ids",
         "attention_mask",

@@ -6,7 +6,7 @@ Computing is in float32 always; see `core.packed` for what a matrix in fewer bit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -67,7 +67,8 @@ class Precision:
     """How to keep weights.
 
     bits: 8 or 4 to quantise matrices, None not to
-    dtype: "float32", "bfloat16" or "float16" to convert the others to, None to keep them as stored
+    dtype: "float32", "bfloat16" or "float16" to convert the others to, None to keep them as stored,
+        "auto" for what the configuration says
     skip: modules not to quantise, see `BitsAndBytesConfig`
     """
 
@@ -82,7 +83,8 @@ class Precision:
         Raises ValueError for a dtype or a quantisation that is not supported.
         """
         dtype = options.pop("torch_dtype", None)
-        dtype = check_dtype(options.pop("dtype", dtype))
+        dtype = options.pop("dtype", dtype)
+        dtype = dtype if isinstance(dtype, str) and dtype == "auto" else check_dtype(dtype)
         asked = {
             name: bool(options.pop(name))
             for name in ("load_in_8bit", "load_in_4bit")
@@ -103,6 +105,13 @@ class Precision:
         bits = 8 if known.load_in_8bit else 4 if known.load_in_4bit else None
         return cls(bits, dtype, tuple(known.llm_int8_skip_modules or ()))
 
+    def settled(self, config: Any) -> Precision:
+        """With a dtype in place of "auto": the configuration's, or as stored if that has none."""
+        if self.dtype != "auto":
+            return self
+        named = str(getattr(config, "torch_dtype", None)).removeprefix("torch.")
+        return replace(self, dtype=named if named == "float32" or named in _ROUNDED else None)
+
     def describe(self) -> dict[str, Any]:
         """What config.json says of a model that was quantised here."""
         described = {"quant_method": _METHOD, "bits": self.bits}
@@ -118,7 +127,7 @@ class Precision:
         if isinstance(stored, Packed):
             return stored.numpy() if self.dtype == "float32" and stored.trainable else stored
         matrix = owner.packs is not None and len(stored.shape) == 2 and name.endswith("weight")
-        if matrix and self.bits is not None and not self._skips(name):
+        if matrix and self.bits is not None and not self.skips(name):
             return _quantised(
                 _as_stored(stored), owner.packs == "columns", 8 if head else self.bits
             )
@@ -130,7 +139,8 @@ class Precision:
         rounded = _round(values, self.dtype)
         return rounded if matrix else rounded.numpy().reshape(values.shape)
 
-    def _skips(self, name: str) -> bool:
+    def skips(self, name: str) -> bool:
+        """Whether a weight, of this full name, is one not to quantise."""
         path = f".{name}"
         return any(f".{skipped}." in path for skipped in self.skip)
 
@@ -159,6 +169,14 @@ def _round(values: np.ndarray, dtype: str) -> Packed:
     bits = np.ascontiguousarray(matrix).view(np.uint32)
     nearest = bits + (0x7FFF + (bits >> 16 & 1))  # ties to even
     return BFloat16((np.where(np.isnan(matrix), bits, nearest) >> 16).astype(np.uint16))
+
+
+def alike(old: Any, new: np.ndarray) -> Any:
+    """A matrix that takes another's place, in half precision if that one is."""
+    for dtype, kind in _ROUNDED.items():
+        if isinstance(old, kind):
+            return _round(np.asarray(new, np.float32), dtype)
+    return new
 
 
 def _quantised(values: Any, columns: bool, bits: int) -> Packed:

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.layers import Linear
 from ..core.module import Module
 from ..core.random import default_generator as draw
+from .precision import alike
 
 
 class Resizable(Module):
@@ -125,7 +126,8 @@ def resize(model: Resizable, layer: Any, n: int, mean: bool) -> None:
             draw.words(n * old.shape[1] + (n if layer.bias is not None else 0))
         else:
             draw.normal((n, old.shape[1]))
-    replace(model, old, _resized(np.asarray(old), n, mean, model.initial_std(_name(model, old))))
+    new = _resized(np.asarray(old), n, mean, model.initial_std(_name(model, old)))
+    replace(model, old, alike(old, new))
     if is_head and layer.bias is not None:
         replace(model, layer.bias, _resized_bias(layer.bias, n, mean))
     padding = getattr(layer, "padding_idx", None)

@@ -9,7 +9,7 @@ from ..core.layers import LayerNorm, Linear
 from ..core.module import Module, placeholder
 from ..core.random import Generator
 from ..core.state import State
-from .bert import BertConfig, BertEmbeddings, BertModel
+from .bert import BERT_HEADS, BertConfig, BertEmbeddings, BertModel
 from .heads import (
     EncoderForCausalLM,
     FirstTokenForSequenceClassification,
@@ -42,6 +42,7 @@ class RobertaPreTrainedModel(PreTrainedModel):
     config_class = RobertaConfig
     base_model_prefix = "roberta"
     input_embeddings = "embeddings.word_embeddings"
+    attention_heads = BERT_HEADS
     positions_from_zero = True
     inputs = BertModel.inputs[:6]
 

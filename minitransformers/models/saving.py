@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,13 @@ def save(
     variant: str | None,
 ) -> None:
     """Write what `PreTrainedModel.save_pretrained` says."""
-    weights = _without_ties(model, model.state_dict() if state_dict is None else state_dict, layout)
+    state_dict = model.state_dict() if state_dict is None else state_dict
+    weights = _without_ties(model, state_dict, layout)
     config = model.config
     config.architectures = [type(model).__name__]
     config.torch_dtype = _dtype_name(weights) or config.torch_dtype
     if is_main_process:
-        config.save_pretrained(folder)
+        _as_written(config, state_dict, layout).save_pretrained(folder)
         if model.can_generate():
             model.generation_config.follows(config).save_pretrained(folder)
     checkpoints.save_sharded(
@@ -42,6 +44,16 @@ def save(
         variant=variant,
         remove_stale=is_main_process,
     )
+
+
+def _as_written(config: Any, state_dict: Mapping[str, Any], layout: checkpoints.Layout) -> Any:
+    """The configuration, which says that weights are quantised only if those in the file are."""
+    packed = [x for x in state_dict.values() if isinstance(x, Packed) and not x.trainable]
+    if packed and not layout.keeps_ties:
+        return config
+    config = copy.copy(config)
+    vars(config).pop("quantization_config", None)
+    return config
 
 
 def layout_of(

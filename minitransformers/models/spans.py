@@ -37,8 +37,9 @@ class PoolerStartLogits(Module):
 class PoolerEndLogits(Module):
     def __init__(self, config: Any):
         n = config.hidden_size
-        self.dense_0, self.dense_1 = Linear(2 * n, n), Linear(n, 1)
+        self.dense_0 = Linear(2 * n, n)
         self.LayerNorm = LayerNorm(n, config.layer_norm_eps)
+        self.dense_1 = Linear(n, 1)
 
     def __call__(self, x: Any, starts: Any, p_mask: np.ndarray | None) -> Any:
         """x: (batch, seq, hidden); starts: (batch, n, hidden) where answers begin

@@ -252,6 +252,7 @@ class T5PreTrainedModel(PreTrainedModel):
 
 class T5EncoderModel(T5PreTrainedModel):
     output_class = BaseModelOutput
+    leaves_out = ("decoder.",)
     inputs = ("input_ids", "attention_mask", "head_mask", "inputs_embeds")
 
     def __init__(self, config: T5Config):

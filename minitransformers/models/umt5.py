@@ -35,6 +35,7 @@ class UMT5ForConditionalGeneration(T5ForConditionalGeneration):
 
 class UMT5EncoderModel(T5EncoderModel):
     config_class = UMT5Config
+    leaves_out = ()  # the reference tells of a decoder here, and not of T5's
 
 
 class UMT5ForSequenceClassification(T5ForSequenceClassification):

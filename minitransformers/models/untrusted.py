@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _KINDS = {"model_type": str, "architectures": list, "id2label": dict, "label2id": dict}
+_KINDS["pruned_heads"] = dict
 # A block of a model costs some 20 kB of Python objects before it has a weight, a label 200 bytes;
 # tables of angles and slopes are made before any weight's shape could contradict.
 _MAX_BLOCKS = 20_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from .. import hub
@@ -18,7 +19,7 @@ from . import registry
 _logger = get_logger(__name__)
 
 # What a headless model's results do not show, and many files lack.
-_UNUSED = ("pooler.",)
+_UNUSED = re.compile(r"(^|\.)pooler\.")
 # Where a model is; a tokenizer from elsewhere is not there.
 _OF_THE_MODEL = ("revision", "subfolder", "gguf_file")
 
@@ -238,7 +239,7 @@ def _load_model(
     )
     missing = report["missing_keys"]
     if entry["models"] == ("base",):
-        missing = [name for name in missing if not name.startswith(_UNUSED)]
+        missing = [name for name in missing if not _UNUSED.search(name)]
     if missing and not allow_missing:
         raise ValueError(
             f"{name} has no weights for {', '.join(missing)} of {type(model).__name__}, which "

@@ -249,6 +249,24 @@ def test_a_view_outside_its_storage_is_refused(tmp_path, write, fault):
 
 
 @pytest.mark.parametrize("write", [archive, legacy])
+def test_many_views_of_one_storage_are_counted_together(tmp_path, write, monkeypatch):
+    aliases = {f"alias.{i}": tensor() for i in range(1000)}  # one view, which is made once
+    path = write(tmp_path / "a.bin", aliases)
+    monkeypatch.setattr("minitransformers.checkpoints.torch_bin._SLACK", 1 << 12)
+    stored = read_torch_bin(path)
+    assert len({id(x) for x in stored.values()}) == 1
+    # a storage of 4,000 bytes: 1,000 views of almost all of it
+    storage = Storage(FLOATS, "0", "cpu", 1000)
+    shown = {f"w.{i}": tensor(i % 500, (2, 250 - i % 3), (251, 1), storage) for i in range(1000)}
+    if write is archive:
+        path = write(tmp_path / "b.bin", shown, {"0": bytes(4000)})
+    else:
+        path = write(tmp_path / "b.bin", shown, body=struct.pack("<q", 1000) + bytes(4000))
+    with pytest.raises(ValueError, match=r"b\.bin: tensor 'w\.\d+': with it the tensors show \d+"):
+        read_torch_bin(path)
+
+
+@pytest.mark.parametrize("write", [archive, legacy])
 def test_sound_views_by_hand(tmp_path, write):
     path = write(
         tmp_path / "a.bin",

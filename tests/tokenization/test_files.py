@@ -246,6 +246,66 @@ def test_gguf(tmp_path):
         gguf_tokenizer(str(path))
 
 
+def printable(text: str) -> str:
+    return text.replace(" ", "Ġ").replace("\n", "Ċ")
+
+
+@pytest.mark.parametrize(
+    ("pre", "text", "pieces"),
+    [
+        ("gpt-2", "aBc!? 1234", ["aBc", "!?", " 1234"]),
+        ("falcon", "aBc!? 1234", ["aBc", "!?", " ", "123", "4"]),
+        ("starcoder", "aBc 12", ["aBc", " ", "1", "2"]),
+        ("llama-bpe", "aBc!? 1234", ["aBc", "!?", " ", "123", "4"]),
+        ("tekken", "aBc!/ 12", ["a", "Bc", "!/", " ", "1", "2"]),
+        ("bloom", "aBc 1234, a", ["aBc", " 1234", ",", " a"]),
+        ("qwen2", "aBc!\n 12", ["aBc", "!\n", " ", "1", "2"]),
+    ],
+)
+def test_how_a_gguf_splits_texts(pre, text, pieces, tmp_path):
+    """Each piece is a word of the vocabulary, and so is what would cross two of them."""
+    alphabet = [printable(x) for x in [*"abcBC!?/,1234", " ", "\n"]]
+    words = [printable(x) for x in pieces if len(x) > 1]
+    crossing = printable("".join(pieces[:2]))
+    merges = []
+    for word in (*words, crossing):
+        for end in range(2, len(word) + 1):
+            merge = f"{word[: end - 1]} {word[end - 1]}"
+            if merge not in merges:
+                merges.append(merge)
+    tokens = ["<s>", *alphabet]
+    tokens += [x for x in dict.fromkeys(m.replace(" ", "") for m in merges) if x not in tokens]
+    path = tmp_path / "model.gguf"
+    entries = {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": pre,
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.merges": merges,
+        "tokenizer.ggml.add_bos_token": False,
+    }
+    path.write_bytes(gguf(entries))
+    found = AutoTokenizer.from_pretrained(path).tokenize(text)
+    assert found == [printable(piece) for piece in pieces]
+
+
+def test_llama3_begins_texts_and_takes_words_whole(tmp_path):
+    path = tmp_path / "model.gguf"
+    entries = {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "llama-bpe",
+        "tokenizer.ggml.tokens": ["<s>", *"helo", "he", "hello"],
+        "tokenizer.ggml.token_type": [3, 1, 1, 1, 1, 1, 1],
+        "tokenizer.ggml.merges": ["h e"],  # which do not lead to "hello"
+        "tokenizer.ggml.bos_token_id": 0,
+    }
+    path.write_bytes(gguf(entries))
+    assert AutoTokenizer.from_pretrained(path)("hello").tokens() == ["<s>", "hello"]
+    path.write_bytes(gguf(entries | {"tokenizer.ggml.add_bos_token": False}))
+    assert AutoTokenizer.from_pretrained(path)("hello").tokens() == ["hello"]
+    path.write_bytes(gguf(entries | {"tokenizer.ggml.pre": "gpt-2"}))
+    assert AutoTokenizer.from_pretrained(path)("hello").tokens() == ["he", "l", "l", "o"]
+
+
 def test_languages(folders):
     nllb = AutoTokenizer.from_pretrained(
         folders["NllbTokenizer"], src_lang="fra_Latn", tgt_lang="deu_Latn"

@@ -27,11 +27,23 @@ from .templates import add_tokens, set_template
 from .unigram import SPACE, metaspace
 
 _LLAMA3, _QWEN2 = TIKTOKEN_PATTERN, QWEN2_PATTERN
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_TEKKEN = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_BLOOM = r" ?[^(\s|.,!?…。，、।۔،)]+"
+# Those that take a word of the vocabulary whole, whatever the merges say, and begin a text with the
+# first token unless the file says otherwise.
+_WHOLE_WORDS = {
+    **dict.fromkeys(("llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1"), _LLAMA3),
+    **dict.fromkeys(("pixtral", "midm-2.0", "lfm2"), _LLAMA3),
+    "tekken": _TEKKEN,
+}
 # `tokenizer.ggml.pre` -> pattern that splits the text, None for GPT-2's own.
 _PATTERNS = {
-    "llama-bpe": _LLAMA3,
-    "llama3": _LLAMA3,
-    "llama-v3": _LLAMA3,
+    **_WHOLE_WORDS,
+    **dict.fromkeys(("bloom", "gpt3-finnish"), _BLOOM),
     "smaug-bpe": _LLAMA3,
     "dbrx": _LLAMA3,
     "qwen2": _QWEN2,
@@ -107,8 +119,8 @@ def _chat_template(metadata: dict[str, Any]) -> str | dict[str, str] | None:
 
 
 def _set_bos_eos(tokenizer: Tokenizer, ggml: dict[str, Any], options: dict[str, Any]) -> None:
-    llama = ggml["model"] == "llama"
-    bos = options.get("bos_token") if ggml.get("add_bos_token", llama) else None
+    begins = ggml["model"] == "llama" or _is_whole_words(ggml)
+    bos = options.get("bos_token") if ggml.get("add_bos_token", begins) else None
     eos = options.get("eos_token") if ggml.get("add_eos_token", ggml["model"] == "t5") else None
     if ggml["model"] == "bert" or (bos is None and eos is None):
         return
@@ -117,24 +129,38 @@ def _set_bos_eos(tokenizer: Tokenizer, ggml: dict[str, Any], options: dict[str, 
     set_template(tokenizer, single, f"{single} {f'{before}$B:1{after}'.format(1)}")
 
 
+def _is_whole_words(ggml: dict[str, Any]) -> bool:
+    return ggml["model"] == "gpt2" and ggml.get("pre") in _WHOLE_WORDS
+
+
 def _byte_bpe(ggml: dict[str, Any]) -> Tokenizer:
     merges = [tuple(merge.split(" ")) for merge in ggml.get("merges", [])]
     vocabulary = {token: index for index, token in enumerate(ggml["tokens"])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    model = models.BPE(vocab=vocabulary, merges=merges)
+    if _is_whole_words(ggml) and hasattr(model, "ignore_merges"):
+        model.ignore_merges = True
+    tokenizer = Tokenizer(model)
     pre = ggml.get("pre", "default")
     pattern = _PATTERNS.get(pre)
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pattern is None)
     steps: list[Any] = [byte_level]
     if pattern is not None:
-        steps.insert(0, pre_tokenizers.Split(Regex(pattern), behavior="isolated"))
+        steps.insert(0, _split(pattern))
     elif pre in _SINGLE_DIGITS:
         steps.insert(0, pre_tokenizers.Digits(individual_digits=True))
+    elif pre == "falcon":  # runs of punctuation first, and digits by threes at last
+        steps.insert(0, _split(r"[\p{P}$+<=>^~|`]+"))
+        steps.append(_split("[0-9][0-9][0-9]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps) if len(steps) > 1 else byte_level
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     if pre in ("qwen2", "deepseek-r1-qwen"):
         tokenizer.normalizer = normalizers.NFC()
     return tokenizer
+
+
+def _split(pattern: str) -> Any:
+    return pre_tokenizers.Split(Regex(pattern), behavior="isolated")
 
 
 def _sentencepiece_bpe(ggml: dict[str, Any]) -> Tokenizer:
