@@ -14,6 +14,7 @@ import minitransformers
 from minitransformers import (
     BertConfig,
     BertModel,
+    EncoderDecoderModel,
     GPT2LMHeadModel,
     LoraConfig,
     MPNetModel,
@@ -109,6 +110,20 @@ def test_broken_lists_of_heads_are_told(heads, tmp_path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"pruned_heads": heads}))
     with pytest.raises(ValueError, match=str(tmp_path)):
         BertModel.from_pretrained(tmp_path)
+
+
+def test_a_part_of_a_larger_model(tmp_path: Path) -> None:
+    model = build("BertModel")
+    model.prune_heads(PRUNED)
+    model.save_pretrained(tmp_path / "encoder")
+    build("GPT2LMHeadModel").save_pretrained(tmp_path / "decoder")
+    both = EncoderDecoderModel.from_encoder_decoder_pretrained(
+        tmp_path / "encoder", tmp_path / "decoder"
+    )
+    both.save_pretrained(tmp_path / "both")
+    again = EncoderDecoderModel.from_pretrained(tmp_path / "both")
+    assert again.encoder.config.pruned_heads == PRUNED
+    np.testing.assert_array_equal(again.encoder(IDS)[0], model(IDS)[0])
 
 
 def test_who_cannot_be_pruned() -> None:

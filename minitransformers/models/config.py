@@ -107,6 +107,8 @@ class PretrainedConfig(Shareable):
                 setattr(self, name, copy.deepcopy(default))
         for name, value in kwargs.items():
             setattr(self, _DEPRECATED.get(name, name), value)
+        if self.pruned_heads:  # JSON has no whole numbers for keys
+            self.pruned_heads = {int(i): heads for i, heads in self.pruned_heads.items()}
         if "id2label" in kwargs and kwargs["id2label"] is not None:
             self.id2label = {int(i): label for i, label in self.id2label.items()}
             if "label2id" not in kwargs:
@@ -219,8 +221,6 @@ class PretrainedConfig(Shareable):
             labels = {k: kwargs.pop(k) for k in ("id2label", "label2id") if k in kwargs}
             config_dict = config_dict | labels
         config = cls(**config_dict)
-        if config.pruned_heads:  # JSON has no whole numbers for keys
-            config.pruned_heads = {int(i): heads for i, heads in config.pruned_heads.items()}
         rest = {}
         for name, value in kwargs.items():
             if hasattr(config, name):
