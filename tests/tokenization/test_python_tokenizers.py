@@ -125,3 +125,29 @@ def test_gpt_sw3(checkpoints: Path, tmp_path: Path) -> None:
         minitransformers.GPTSw3Tokenizer.from_pretrained(
             folder, sp_model_kwargs={"enable_sampling": True}
         )
+
+
+def test_tokens_are_classified_without_their_places(checkpoints: Path) -> None:
+    """As in the reference: no start and end, and nothing that needs them."""
+    config = minitransformers.EsmConfig(
+        vocab_size=33,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+        pad_token_id=1,
+        mask_token_id=32,
+        position_embedding_type="rotary",
+    )
+    model = minitransformers.EsmForTokenClassification(config).eval()
+    tokenizer = AutoTokenizer.from_pretrained(checkpoints / "EsmTokenizer")
+    classify = minitransformers.pipeline("token-classification", model=model, tokenizer=tokenizer)
+    found = classify("MKTA")
+    assert [(x["word"], x["index"], x["start"], x["end"]) for x in found] == [
+        (word, index, None, None) for index, word in enumerate("MKTA", start=1)
+    ]
+    grouped = classify("MKTA", aggregation_strategy="simple")
+    assert " ".join(group["word"] for group in grouped) == "M K T A"
+    for options in ({"aggregation_strategy": "first"}, {"stride": 2}):
+        with pytest.raises(ValueError, match="EsmTokenizer"):
+            classify("MKTA", **options)
