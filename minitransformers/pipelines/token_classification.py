@@ -79,6 +79,11 @@ class TokenClassificationPipeline(ChunkPipeline):
             aggregation_strategy = _old_strategy(grouped_entities, ignore_subwords)
         if aggregation_strategy is not None:
             aggregation_strategy = _strategy(aggregation_strategy)
+            if aggregation_strategy in _WORDS and not self.tokenizer.is_fast:
+                raise ValueError(
+                    f"{type(self.tokenizer).__name__} does not know where words are: set "
+                    'aggregation_strategy to "simple" or "none".'
+                )
             postprocess["aggregation_strategy"] = aggregation_strategy
         if ignore_labels is not None:
             postprocess["ignore_labels"] = ignore_labels
@@ -96,6 +101,11 @@ class TokenClassificationPipeline(ChunkPipeline):
                 raise ValueError(
                     "`stride` was provided to process all the text but `aggregation_strategy="
                     '"none"`, please select another one instead.'
+                )
+            if not self.tokenizer.is_fast:
+                raise ValueError(
+                    f"stride needs to know where tokens are, {type(self.tokenizer).__name__} does "
+                    "not tell."
                 )
             preprocess["stride"] = stride
         return preprocess, {}, postprocess
@@ -121,7 +131,7 @@ class TokenClassificationPipeline(ChunkPipeline):
         text = texts.check_text(self.task, sentence)
         options: dict[str, Any] = {
             "return_special_tokens_mask": True,
-            "return_offsets_mapping": True,
+            "return_offsets_mapping": self.tokenizer.is_fast,
             "return_overflowing_tokens": stride is not None,
             "verbose": False,
         }
@@ -144,9 +154,9 @@ class TokenClassificationPipeline(ChunkPipeline):
             yield window | {"sentence": text}
 
     def _forward(self, model_inputs: Any) -> Any:
-        kept = ("special_tokens_mask", "offset_mapping", "sentence", "input_ids")
+        kept = {"special_tokens_mask", "offset_mapping", "sentence", "input_ids"}
         logits = texts.run_model(self.model, model_inputs)["logits"]
-        return {"logits": logits} | {name: model_inputs[name] for name in kept}
+        return {"logits": logits} | {name: model_inputs[name] for name in kept & set(model_inputs)}
 
     def postprocess(
         self,
@@ -170,16 +180,20 @@ class TokenClassificationPipeline(ChunkPipeline):
         self, outputs: dict[str, Any], strategy: AggregationStrategy
     ) -> list[dict[str, Any]]:
         """The tokens that are text, each with its scores and whether it continues a word."""
-        text, offsets = outputs["sentence"], outputs["offset_mapping"][0].tolist()
+        text, offsets = outputs["sentence"], outputs.get("offset_mapping")
         scores, ids = softmax(outputs["logits"][0]), outputs["input_ids"][0].tolist()
         knows_words = self._knows_words()
         if strategy in _WORDS and not knows_words:
             warning_once("Tokenizer does not support real words, using fallback heuristic")
         tokens = []
         for index in np.flatnonzero(outputs["special_tokens_mask"][0] == 0).tolist():
-            start, end = offsets[index]
+            # Tokenizers in Python do not know where a token stands.
+            span: Any = (None, None) if offsets is None else offsets[0][index].tolist()
+            start, end = span
             word = self.tokenizer.convert_ids_to_tokens(ids[index])
-            if ids[index] == self.tokenizer.unk_token_id:
+            if offsets is None:
+                continues = False
+            elif ids[index] == self.tokenizer.unk_token_id:
                 word, continues = text[start:end], False
             elif knows_words:
                 continues = len(word) != len(text[start:end])
