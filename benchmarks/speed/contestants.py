@@ -68,9 +68,13 @@ class Minitransformers(Contestant):
 
         from .checkpoints import MODELS
 
-        how = {"int8": {"load_in_8bit": True}, "int4": {"load_in_4bit": True}}.get(work.kind, {})
+        ways: dict[str, dict[str, Any]] = {
+            "bfloat16": {"dtype": "bfloat16"},
+            "int8": {"load_in_8bit": True},
+            "int4": {"load_in_4bit": True},
+        }
         kind = getattr(minitransformers, MODELS[work.model][0])
-        return kind.from_pretrained(self.cache / work.model, **how)
+        return kind.from_pretrained(self.cache / work.model, **ways.get(work.kind, {}))
 
     def prepare(self, work: Work) -> Callable[[], Any]:
         import numpy as np
@@ -103,7 +107,9 @@ class Transformers(Contestant):
 
         if work.kind.startswith("int"):
             raise NotImplementedError("not on a CPU")
-        return getattr(transformers, MODELS[work.model][0]).from_pretrained(self.cache / work.model)
+        kind = getattr(transformers, MODELS[work.model][0])
+        how = {"torch_dtype": "bfloat16"} if work.kind == "bfloat16" else {}
+        return kind.from_pretrained(self.cache / work.model, **how)
 
     def prepare(self, work: Work) -> Callable[[], Any]:
         import torch

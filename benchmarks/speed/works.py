@@ -14,7 +14,7 @@ class Work(NamedTuple):
     shape: (rows, tokens) of the input; new: tokens to generate
     options: further arguments of generate
     target: the least wanted ratio to torch + transformers, None for none
-    kind: "float32", "int8" or "int4" weights; "trained" ones are float32 as well
+    kind: "float32", "bfloat16", "int8" or "int4" weights; "trained" ones are float32 as well
     against: the rival the target is of: "torch", or a work of our own by key
     """
 
@@ -44,6 +44,10 @@ WORKS = {
     "t5-decode": Work("T5-small, 32 tokens of 1 x 64", "t5", "generate", (1, 64), 32, {}, 1.1),
     "llama-1": Work("Llama of 135M, decode 40 tokens", "llama", "generate", (1, 8), 40, {}, 1.3),
     "llama-512": Work("the same, first token after 512", "llama", "generate", (1, 512), 1, {}, 1.1),
+    "bfloat16-1": Work(
+        "the same in bfloat16, decode 40 tokens", "llama", "generate", (1, 8), 40, {}, None,
+        "bfloat16", "llama-1",
+    ),
     "int8-1": Work(
         "GPT-2 in 8 bits, 1 row", "gpt2", "generate", (1, 8), 40, {}, 1.0, "int8", "decode-1"
     ),

@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 _logger = get_logger(__name__)
 
 # How names of every architecture's old files differ from today's.
-_RENAMES = (
-    (r"^((module|_orig_mod)\.)+", ""),  # torch's wrappers for parallel and compiled models
-    (r"\.gamma$", ".weight"),  # TensorFlow's names of a norm's, in the first BERT files
-    (r"\.beta$", ".bias"),
-)
+_WRAPPERS = ((r"^((module|_orig_mod)\.)+", ""),)  # torch's, for parallel and compiled models
+# TensorFlow's names of a norm's parameters, in the first BERT files
+_OF_NORMS = ((r"\.gamma$", ".weight"), (r"\.beta$", ".bias"))
 # Buffers that files of many architectures hold and that are computed here.
 _IGNORE = (
     "position_ids",
@@ -99,11 +97,13 @@ def _match(
 ) -> tuple[dict[str, str], list[str]]:
     """{parameter: the checkpoint's name for it}, and the names that fit nothing."""
     prefix = f"{model.base_model_prefix}."
+    meant = any(name.endswith((".gamma", ".beta")) for name in slots)  # not a norm's
+    renames = _WRAPPERS + (() if meant else _OF_NORMS) + model.renames
     named: dict[str, str] = {}
     unexpected = []
     for key in stored:
         name = key
-        for pattern, replacement in _RENAMES + model.renames:
+        for pattern, replacement in renames:
             name = re.sub(pattern, replacement, name)
         # a headless file in a model with a head, or the other way round
         fitting = [n for n in (name, prefix + name, name.removeprefix(prefix)) if n in slots]
