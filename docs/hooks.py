@@ -12,6 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import minitransformers
 from minitransformers import _PUBLIC
 
 ROOT = Path(__file__).parents[1]
@@ -41,13 +42,20 @@ def modules_of(patterns: list[str]) -> list[str]:
 def reference(patterns: list[str]) -> str:
     lines = []
     for module in modules_of(patterns):
-        for name in _PUBLIC[module]:
+        for name in filter(is_ours, _PUBLIC[module]):
             lines.append(f"::: minitransformers.{module}.{name}")
             whole = next((m for p, m in _MEMBERS.items() if fnmatch(module, p)), None)
             if whole and not name.startswith(_OPEN):
                 lines += ["    options:", f"      members: {whole}"]
             lines.append("")
     return "\n".join(lines)
+
+
+def is_ours(name: str) -> bool:
+    """Whether a public name is not another library's, such as AddedToken."""
+    return getattr(getattr(minitransformers, name), "__module__", "minitransformers").startswith(
+        "minitransformers"
+    )
 
 
 def included(name: str) -> str:
