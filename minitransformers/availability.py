@@ -18,10 +18,10 @@ _IMPORTED_AS = {
 _ACCELERATORS = ("cuda", "mps", "npu", "tpu", "xla", "xpu", "mlu", "musa", "neuroncore", "bf16")
 
 
-def check_of(name: str) -> Callable[[], bool] | None:
-    """The function of a name such as "is_torch_available"; None if it is not one of these."""
+def __getattr__(name: str) -> Callable[[], bool]:
+    """Make the function of a name such as "is_torch_available"."""
     if not (name.startswith("is_") and name.endswith("_available")):
-        return None
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     what = name[len("is_") : -len("_available")]
 
     def available(*args: str, **kwargs: str) -> bool:
@@ -32,10 +32,3 @@ def check_of(name: str) -> Callable[[], bool] | None:
     available.__name__ = available.__qualname__ = name
     available.__doc__ = f"Whether {what} can be imported."
     return available
-
-
-def __getattr__(name: str) -> Callable[[], bool]:
-    check = check_of(name)
-    if check is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return check

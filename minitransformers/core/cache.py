@@ -164,7 +164,7 @@ class KVCache:
         self.source: dict[int, tuple[Any, Any]] = {}
 
     @classmethod
-    def from_legacy(cls, layers: Any) -> KVCache:
+    def from_legacy(cls, layers: Any) -> Any:
         """From a tuple of (keys, values) or (keys, values, source keys, source values) a layer."""
         cache = cls()
         for i, pair in enumerate(layers):
@@ -243,7 +243,7 @@ class KVCache:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        return f"KVCache(layers={len(self)}, length={self.length})"
+        return f"{type(self).__name__}(layers={len(self)}, length={self.length})"
 
 
 def continued(past: Any) -> KVCache | None:

@@ -35,10 +35,7 @@ class DynamicCache(KVCache):
     @classmethod
     def from_legacy_cache(cls, past_key_values: Any = None) -> DynamicCache:
         """From a tuple of (keys, values) a layer."""
-        cache = cls()
-        for layer, (keys, values) in enumerate(past_key_values or ()):
-            cache.append(layer, np.asarray(keys), np.asarray(values))
-        return cache
+        return cls.from_legacy(past_key_values or ())
 
     def to_legacy_cache(self) -> tuple:
         """-> ((keys, values), ...), (batch, kv_heads, length, head_dim) each"""
@@ -77,9 +74,6 @@ class DynamicCache(KVCache):
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Put each row there so many times, one after the other."""
         self.reorder(np.repeat(np.arange(len(self[0][0])), repeats))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(layers={len(self)}, length={self.length})"
 
 
 class StaticCache(DynamicCache):

@@ -16,8 +16,6 @@ from tokenizers import AddedToken, Tokenizer
 
 from .segmented import SegmentedTokenizer
 
-TEXT = -1  # stands for an id of a text
-
 
 class PythonTokenizer(SegmentedTokenizer):
     """Splits texts at added tokens, and leaves the parts between them to `_pieces`."""
@@ -108,19 +106,6 @@ class PythonTokenizer(SegmentedTokenizer):
             return token_of(int(ids))
         skipped = set(self.all_special_ids) if skip_special_tokens else ()
         return [token_of(int(index)) for index in ids if int(index) not in skipped]
-
-    def get_special_tokens_mask(
-        self,
-        token_ids_0: Sequence[int],
-        token_ids_1: Sequence[int] | None = None,
-        already_has_special_tokens: bool = False,
-    ) -> list[int]:
-        """Return 1 where a special token stands, or will stand, and 0 elsewhere."""
-        if already_has_special_tokens:
-            return super().get_special_tokens_mask(token_ids_0, token_ids_1, True)
-        second = None if token_ids_1 is None else [TEXT] * len(token_ids_1)
-        ids = self.build_inputs_with_special_tokens([TEXT] * len(token_ids_0), second)
-        return [int(index != TEXT) for index in ids]
 
     # -- from text to tokens --------------------------------------------------------------------
 

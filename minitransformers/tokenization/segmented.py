@@ -37,6 +37,7 @@ from .encoding import BatchEncoding
 from .tokenizer import PreTrainedTokenizerFast
 
 IDS, MASK = "input_ids", "attention_mask"
+_TEXT = -1  # stands for an id of a text
 
 
 def segmenting_model(model: SentencePieceModel) -> Any:
@@ -175,8 +176,9 @@ class SegmentedTokenizer(PreTrainedTokenizerFast):
         """Return 1 where a special token stands, or will stand, and 0 elsewhere."""
         if already_has_special_tokens:
             return super().get_special_tokens_mask(token_ids_0, token_ids_1, True)
-        texts = [0] * (len(token_ids_0) + len(token_ids_1 or []))
-        return [1] * len(self.prefix_tokens) + texts + [1] * len(self.suffix_tokens)
+        second = None if token_ids_1 is None else [_TEXT] * len(token_ids_1)
+        ids = self.build_inputs_with_special_tokens([_TEXT] * len(token_ids_0), second)
+        return [int(index != _TEXT) for index in ids]
 
     def _decode_ids(self, ids: list[int], skip_special_tokens: bool, **_: Any) -> str:
         tokens = self.convert_ids_to_tokens(ids, skip_special_tokens)

@@ -40,9 +40,9 @@ def _few_rows(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
         np.matmul(tiled[start:stop], x[:, :, None], out=products[start:stop])
 
     spread_range(some, tiles)
-    rest = weight[tiles * _TILE :]
-    if len(rest):
-        np.matmul(x, rest.T, out=out[:, tiles * _TILE :])
+    left = weight[tiles * _TILE :]
+    if len(left):
+        np.matmul(x, left.T, out=out[:, tiles * _TILE :])
     return out
 
 
