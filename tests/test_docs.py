@@ -132,7 +132,8 @@ def test_every_public_name_is_in_the_reference() -> None:
         for patterns in re.findall(r"<!-- names: (.*?) -->", page.read_text(encoding="utf-8"))
     )
     found = re.findall(r"^::: minitransformers\.(.+)\.(\w+)$", shown, re.M)
-    assert sorted(name for _, name in found) == sorted(minitransformers._HOME)
+    others = {"AddedToken"}  # tokenizers' own, documented there
+    assert sorted(name for _, name in found) == sorted(set(minitransformers._HOME) - others)
 
 
 def test_figures_are_what_the_model_does(tmp_path: Path) -> None:
