@@ -16,6 +16,7 @@ class Work(NamedTuple):
     target: the least wanted ratio to torch + transformers, None for none
     kind: "float32", "bfloat16", "int8" or "int4" weights; "trained" ones are float32 as well
     against: the rival the target is of: "torch", or a work of our own by key
+    callers: threads that make the same call at once, as a server's do; of the same model
     """
 
     title: str
@@ -27,12 +28,16 @@ class Work(NamedTuple):
     target: float | None = None
     kind: str = "float32"
     against: str = "torch"
+    callers: int = 1
 
 
 WORKS = {
     "decode-1": Work("GPT-2, decode 40 tokens, 1 row", "gpt2", "generate", (1, 8), 40, {}, 1.3),
     "decode-8": Work("the same, 8 rows", "gpt2", "generate", (8, 8), 40, {}, 1.4),
     "decode-32": Work("the same, 32 rows", "gpt2", "generate", (32, 8), 20, {}, 1.4),
+    "callers-2": Work(
+        "the same, 8 rows each of two threads at once", "gpt2", "generate", (8, 8), 20, callers=2
+    ),
     "beam-5": Work(
         "the same, beam search of 5", "gpt2", "generate", (1, 8), 20, {"num_beams": 5}, 1.4
     ),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.threads import computing
 from . import outputs
 from .config import GenerationConfig
 from .loop import Result, Step, run
@@ -105,7 +106,7 @@ def generate(
        With return_dict_in_generate, a record: see `generation.outputs`
     Raises ValueError for unknown keywords and for parameters that cannot work.
     """
-    with feeding(streamer):
+    with computing(), feeding(streamer):
         generation = generate_steps(
             model,
             inputs,

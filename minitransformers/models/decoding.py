@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.cache import KVCache, continued
 from ..core.state import State
+from ..core.threads import computing
 
 
 class Decoding:
@@ -96,7 +97,8 @@ class Decoding:
         """
         state = State(self.cache, hidden=self.hidden, attentions=self.attentions, last=last)
         given = self._new_inputs(ids, state.past)
-        logits = self.model.forward(state, **given)["logits"]
+        with computing():
+            logits = self.model.forward(state, **given)["logits"]
         return {
             "logits": logits,
             "hidden_states": state.hidden_states and tuple(state.hidden_states),

@@ -18,7 +18,7 @@ from ..core.cache import KVCache, continued
 from ..core.module import Module
 from ..core.primitive import Tensor
 from ..core.state import State
-from ..core.threads import prepare_blas
+from ..core.threads import computing, prepare_blas
 from ..device import check_device, check_dtype
 from ..generation.config import GenerationConfig
 from ..sharing import Shareable, pushing
@@ -170,7 +170,7 @@ class PreTrainedModel(
             source_head_mask=option["cross_attn_head_mask"],
             last=option["logits_to_keep"],
         )
-        with self.recorded(cached=state.past > 0, for_loss=bool(targets)):
+        with computing(), self.recorded(cached=state.past > 0, for_loss=bool(targets)):
             values = self.forward(state, **inputs)
             if targets:
                 values |= self.loss(values, **targets)

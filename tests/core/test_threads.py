@@ -34,6 +34,64 @@ def test_blas_has_its_threads_back(two_threads):
     assert (set(inside), threads.get_num_threads()) == ({1}, 2)
 
 
+def test_any_thread_holds_blas(two_threads):
+    """Not only the one that did it first."""
+    inside = []
+
+    def spread():
+        threads.spread(lambda i: inside.append(threads.get_num_threads()), 2)
+
+    spread()
+    thread = threading.Thread(target=spread)
+    thread.start()
+    thread.join()
+    assert inside == [1] * 4
+    assert threads.get_num_threads() == 2
+
+
+def test_threads_that_compute_at_once_take_one_each(two_threads):
+    here, other, shared = set(), threading.Barrier(2), []
+
+    def compute():
+        with threads.computing(), threads.computing():
+            other.wait(5)  # both do
+            shared.append((threads.get_num_threads(), threads.parts(100)))
+            threads.spread(lambda i: here.add(threading.get_ident()), 8)
+            other.wait(5)
+
+    callers = [threading.Thread(target=compute) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert shared == [(1, 1)] * 2
+    assert here == {caller.ident for caller in callers}
+    with threads.computing():
+        assert (threads.get_num_threads(), threads.parts(100)) == (2, 2)
+
+
+def test_who_fails_computes_no_longer(two_threads):
+    with pytest.raises(KeyError), threads.computing():
+        raise KeyError
+    assert threads._callers._count == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_forked_while_blas_is_held_has_it_back(two_threads):
+    children = []
+
+    def task(i):
+        if i == 0:
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if threads.get_num_threads() == 2 else 1)
+            children.append(child)
+
+    threads.spread(task, 2)
+    assert os.waitpid(children[0], 0)[1] == 0
+
+
 def test_blas_is_held_while_helpers_wait_awake(two_threads):
     inside = []
     threads.spread(lambda i: inside.append(threads.get_num_threads()), 1, more_follows=True)
