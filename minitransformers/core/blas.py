@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -16,7 +18,7 @@ class Blas:
     Python thread that told it first tell it again, and a model computes on whatever thread calls
     it. (Measured: GPT-2 with 32 rows on a second thread took seven times as long.)
 
-    per_thread: whether the number holds for the calling thread only
+    per_thread: whether the number is the calling thread's only, as where OpenMP's threads compute
     """
 
     get_num_threads: Callable[[], int]
@@ -25,6 +27,8 @@ class Blas:
     def __init__(self, controller: Any):
         self.per_thread = getattr(controller, "threading_layer", None) == "openmp"
         self._library = controller.dynlib
+        self._held: Any = threading.local() if self.per_thread else SimpleNamespace()
+        self._lock = threading.Lock()
         self.get_num_threads = controller.get_num_threads
         self.set_num_threads = controller.set_num_threads
         if controller.internal_api == "openblas" and not self.per_thread:
@@ -36,6 +40,26 @@ class Blas:
                 if read is not None and tell is not None:
                     self.get_num_threads, self.set_num_threads = read, tell
                     break
+
+    def hold(self) -> None:
+        """Hold it to one thread, until as many calls of `release`."""
+        with self._lock:
+            holders = getattr(self._held, "holders", 0)
+            if not holders:
+                self._held.before = self.get_num_threads()
+                self.set_num_threads(1)
+            self._held.holders = holders + 1
+
+    def release(self) -> None:
+        with self._lock:
+            self._held.holders -= 1
+            if not self._held.holders:
+                self.set_num_threads(self._held.before)
+
+    def forsake(self) -> None:
+        """In a forked process, whose one thread is not who holds it: give it its threads back."""
+        if getattr(self._held, "holders", 0):
+            self.set_num_threads(self._held.before)
 
     def read_environment(self) -> None:
         """Have OpenBLAS read its environment variables again; it restarts its threads for that."""

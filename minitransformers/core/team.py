@@ -91,7 +91,7 @@ class _Helper(threading.Thread):
     def run(self) -> None:
         for library in self._libraries:
             if library.per_thread:
-                library.set_num_threads(1)
+                library.hold()
         while True:
             if not (self.expectant and self.bell.watch(lambda: self.jobs)):
                 self._sleep()
@@ -112,26 +112,24 @@ class Team:
     """This process's helpers and the caller, who computes as one of them."""
 
     def __init__(self, size: int, libraries: list[Blas]):
-        self.size, self._libraries = size, libraries
+        self.size, self.libraries = size, libraries
         self._current_cpu = _current_cpu()
         self._callers_cpu = -1
         self.lock = threading.Lock()
         self._helpers: list[_Helper] = []
         self._bell = _Bell()
-        self._holding = threading.Lock()
-        self._holders = 0
-        self._before: list[int] = []  # threads of each BLAS that nobody holds
 
     def run(self, task: Callable[[int], Any], count: int, more_follows: bool) -> None:
         """Compute with the lock held."""
         if not self._helpers and count > 1:
-            self._helpers = [_Helper(self._libraries) for _ in range(self.size - 1)]
+            self._helpers = [_Helper(self.libraries) for _ in range(self.size - 1)]
             for helper in self._helpers:
                 helper.start()
         helpers = self._helpers[: count - 1]
         job = _Job(task, count, len(helpers) + 1, self._bell)
         self._keep_apart()
-        self.hold_blas()
+        for library in self.libraries:
+            library.hold()
         try:
             for helper in helpers:
                 helper.expectant = more_follows
@@ -146,33 +144,10 @@ class Team:
                 else:  # the helper has lost its core to someone: do not burn ours meanwhile
                     time.sleep(1e-4)
         finally:
-            self.release_blas()
+            for library in self.libraries:
+                library.release()
         if job.error is not None:
             raise job.error
-
-    def hold_blas(self) -> None:
-        """Hold BLAS to one thread, until as many calls of `release_blas`."""
-        with self._holding:
-            if not self._holders:
-                self._before = [library.get_num_threads() for library in self._libraries]
-                for library in self._libraries:
-                    library.set_num_threads(1)
-            self._holders += 1
-
-    def release_blas(self) -> None:
-        with self._holding:
-            self._holders -= 1
-            if not self._holders:
-                self._give_back()
-
-    def _give_back(self) -> None:
-        for library, threads in zip(self._libraries, self._before):
-            library.set_num_threads(threads)
-
-    def forsake(self) -> None:
-        """In a forked process, whose one thread is not who held BLAS: give it its threads back."""
-        if self._holders:
-            self._give_back()
 
     def _keep_apart(self) -> None:
         """Keep the helpers off the caller's CPU.

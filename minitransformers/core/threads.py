@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from . import blas
+from .blas import Blas
 from .team import Team
 
 _told = False  # whether `set_num_threads` was called
@@ -175,7 +176,7 @@ class _Callers:
         self.many = False
         self._count = 0
         self._lock = threading.Lock()
-        self._team: Team | None = None  # whose BLAS is held
+        self._held: list[Blas] = []  # those whose number is not each thread's own
 
     def enter(self) -> None:
         self._change(1)
@@ -187,12 +188,13 @@ class _Callers:
         with self._lock:
             self._count += by
             self.many = self._count > 1 and self._count > _gather().size // 2
-            if self.many and self._team is None:
-                self._team = _gather()
-                self._team.hold_blas()
-            elif not self.many and self._team is not None:
-                self._team.release_blas()
-                self._team = None
+            if self.many and not self._held:
+                self._held = [b for b in _gather().libraries if not b.per_thread]
+                for library in self._held:
+                    library.hold()
+            elif not self.many:
+                while self._held:
+                    self._held.pop().release()
 
 
 _callers = _Callers()
@@ -223,8 +225,8 @@ def computing() -> Iterator[None]:
 
 def _after_fork() -> None:
     global _callers, _team, _team_lock
-    if _team is not None:
-        _team.forsake()
+    for library in _team.libraries if _team is not None else ():
+        library.forsake()
     _team, _team_lock = None, threading.Lock()  # threads do not survive a fork
     _callers = _Callers()
 
