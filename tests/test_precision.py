@@ -177,8 +177,8 @@ def test_foreign_quantised_checkpoints_are_refused(tmp_path):
     fill(cls(config)).save_pretrained(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"quantization_config": {
-        "quant_method": "awq", "bits": 4}}))  # fmt: skip
-    with pytest.raises(ValueError, match="'awq'.*load_in_8bit"):
+        "quant_method": "hqq", "bits": 4}}))  # fmt: skip
+    with pytest.raises(ValueError, match="'hqq'.*load_in_8bit"):
         cls.from_pretrained(tmp_path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from ..adapters.base_model import provided_by_adapter
 from ..checkpoints import QuantizedTensor
 from ..core.layers import Embedding
+from ..core.packed import Packed
 from ..logging import get_logger, progress, warning_once
 from .fresh import initialise
 from .precision import Precision, assembled
@@ -51,7 +53,12 @@ def load(
     Missing arrays are drawn afresh, with a warning. Raises RuntimeError for misshapen ones.
     """
     precision = (precision or Precision()).settled(model.config)
-    stored = assembled(stored, model.config, source)
+    columns = {n.split(".")[-2] for n, owner, _ in model.slots() if owner.packs == "columns"}
+    stored = assembled(stored, model.config, source, columns)
+    if packed := [x for x in stored.values() if isinstance(x, Packed)]:
+        precision = replace(precision, bits=None)  # what is left was left on purpose
+        bits = min(8 * x.stored.nbytes // x.size for x in packed)
+        model.config.quantization_config = Precision(bits).describe()
     slots = {name: getattr(owner, attribute) for name, owner, attribute in model.slots()}
     named, unexpected = _match(model, stored, slots)
     absent = _absent(model, slots, named)

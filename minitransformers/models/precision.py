@@ -5,16 +5,18 @@ Computing is in float32 always; see `core.packed` for what a matrix in fewer bit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..checkpoints import StoredTensor
+from ..core.codes import Codes, Reordered
 from ..core.module import Module
 from ..core.packed import BFloat16, Float16, Int4, Int8, Packed
 from ..device import check_dtype
+from .prequantised import unpacked
 
 _METHOD = "minitransformers"  # quant_method of checkpoints that hold what is defined here
 _HALVES = {"BF16": BFloat16, "F16": Float16}
@@ -125,7 +127,8 @@ class Precision:
         head: whether it is an embedding or a language model's head
         """
         if isinstance(stored, Packed):
-            return stored.numpy() if self.dtype == "float32" and stored.trainable else stored
+            whole = owner.packs is None or (self.dtype == "float32" and stored.trainable)
+            return stored.numpy() if whole else stored
         matrix = owner.packs is not None and len(stored.shape) == 2 and name.endswith("weight")
         if matrix and self.bits is not None and not self.skips(name):
             return _quantised(
@@ -201,31 +204,41 @@ def tensors_of(name: str, packed: Packed) -> dict[str, np.ndarray | StoredTensor
     return {f"{name}{turned}_{n}" if n else name: array for n, array in packed.arrays.items()}
 
 
-def assembled(stored: Mapping[str, Any], config: Any, source: str) -> Mapping[str, Any]:
+def assembled(
+    stored: Mapping[str, Any], config: Any, source: str, columns: Collection[str] = ()
+) -> Mapping[str, Any]:
     """Put what belongs to one quantised weight together. -> {name: stored tensor or Packed}
 
     config: of the model; nothing is done unless it says that the checkpoint is quantised
+    columns: names of layers that keep their weights as (in, out)
     Raises ValueError for a quantisation that cannot be read.
     """
     how = getattr(config, "quantization_config", None)
     if not how:
         return stored
     how = how if isinstance(how, Mapping) else how.to_dict()
-    method = how.get("quant_method")
-    if method != _METHOD:
-        raise ValueError(
-            f"{source} holds weights quantised by {method!r}, which are not read: load the "
-            "checkpoint they were made from, with load_in_8bit=True or load_in_4bit=True"
-        )
+    if how.get("quant_method") != _METHOD:
+        return unpacked(stored, how, columns, source)
     whole = dict(stored)
-    for kind in (Int8, Int4):
+    for kind in (Int8, Codes, Int4):  # Codes have a step as well
         for turned in ("_columns", ""):
             suffixes = [f"{turned}_{name}" for name in kind.names]
             for name in [n.removesuffix(suffixes[0]) for n in whole if n.endswith(suffixes[0])]:
                 arrays = [_array(whole.pop(name + s, None), name + s, source) for s in suffixes]
                 matrix = _array(whole.get(name), name, source)
-                whole[name] = _checked(kind, matrix, arrays, bool(turned), f"{source}: {name}")
+                where = f"{source}: {name}"
+                packed = _checked(kind, matrix, arrays, bool(turned), where)
+                order = whole.pop(f"{name}{turned}_order", None)
+                whole[name] = packed if order is None else _reordered(packed, order, where)
     return whole
+
+
+def _reordered(packed: Packed, order: Any, where: str) -> Packed:
+    places = _array(order, "order", where)
+    if places.dtype.kind != "i" or not np.array_equal(np.sort(places), np.arange(packed.width)):
+        raise ValueError(f"{where}: its order is not one of {packed.width} columns")
+    inner = packed.T if packed.transposed else packed
+    return Reordered(inner, places, packed.transposed)
 
 
 def _array(x: Any, name: str, source: str) -> np.ndarray:
@@ -240,6 +253,13 @@ def _checked(
     rows = len(matrix) if matrix.ndim == 2 else -1
     if kind is Int8:
         sound = matrix.dtype == np.int8 and arrays[0].shape == (rows,)
+    elif kind is Codes:
+        table, step = arrays
+        groups = step.shape[1] if step.ndim == 2 else 0
+        width = matrix.shape[-1] * (2 if table.shape == (16,) else 1)
+        sound = matrix.dtype == np.uint8 and table.shape in ((16,), (256,))
+        sound = sound and step.shape == (rows, groups) and matrix.shape[-1] % 2 == 0
+        sound = sound and groups > 0 and width % groups == 0
     else:
         step, least = arrays
         groups = step.shape[1] if step.ndim == 2 else 0
