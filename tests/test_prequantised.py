@@ -10,6 +10,7 @@ import pytest
 
 from minitransformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from minitransformers.checkpoints import StoredTensor, read_safetensors, write_safetensors
+from minitransformers.cli import main
 from minitransformers.core.codes import Codes, Reordered
 from minitransformers.core.packed import Float16, Int4, Int8, Packed
 from minitransformers.models.prequantised import unpacked
@@ -216,3 +217,18 @@ def test_tensors_that_do_not_fit_are_one_clear_error(name, rng):
         except ValueError as error:
             told = str(error)
         assert told is None or told.startswith("file")
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_plain_weights_can_be_made_of_them(name, tmp_path):
+    folder, _ = _with_layer(name, tmp_path)
+    read = AutoModelForCausalLM.from_pretrained(folder)
+    logits = read(IDS).logits
+    read.dequantize()
+    assert not any(isinstance(x, Packed) for x in read.state_dict().values())
+    assert getattr(read.config, "quantization_config", None) is None
+    np.testing.assert_allclose(read(IDS).logits, logits, atol=1e-5)
+    assert main(["convert", str(folder), str(tmp_path / "out"), "--dtype", "float32"]) == 0
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert isinstance(again.transformer.h[0].mlp.c_fc.weight, np.ndarray)
+    np.testing.assert_array_equal(again(IDS).logits, read(IDS).logits)

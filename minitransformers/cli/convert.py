@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         *("--dtype",),
         choices=("float32", "float16", "bfloat16"),
-        help="of the weights (default: as stored)",
+        help="of the weights, which are expanded if they are quantised (default: as stored)",
     )
     parser.add_argument("--max-shard-size", default="5GB", help="of a file (default: 5GB)")
 
@@ -39,6 +39,8 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(f"{options.target} is a file: name a folder to write")
     how = common.where(options)
     model, left_out = _load(options, how)
+    if options.dtype and not options.quantize:  # as plain weights, of quantised ones, too
+        model.dequantize().to(dtype=options.dtype)
     weights = {n: x for n, x in model.state_dict().items() if n not in left_out}
     model.save_pretrained(options.target, state_dict=weights, max_shard_size=options.max_shard_size)
     notes = [f"{name} is not in the source and is left out" for name in left_out]

@@ -68,12 +68,21 @@ class Inspectable(Module):
             self._keep_in(Precision(dtype=check_dtype(dtype)))
         return self
 
-    def _keep_in(self, precision: Precision) -> None:
+    def dequantize(self) -> Any:
+        """Keep quantised weights in float32: to be trained, merged into, or saved for others.
+
+        -> self
+        """
+        self._keep_in(Precision(dtype="float32"), quantised=True)
+        vars(self.config).pop("quantization_config", None)
+        return self
+
+    def _keep_in(self, precision: Precision, quantised: bool = False) -> None:
         kept: dict[int, tuple] = {}  # id of an array -> it, and what takes its place
         for name, owner, attribute in list(self.slots()):
             array = getattr(owner, attribute)
             if id(array) not in kept:
-                convertible = isinstance(array, Packed) and array.trainable
+                convertible = isinstance(array, Packed) and (array.trainable or quantised)
                 values = array.numpy() if convertible else array
                 kept[id(array)] = array, precision.keep(name, owner, values)
             setattr(owner, attribute, kept[id(array)][1])
