@@ -73,10 +73,11 @@ def unpacked(
                 ) from error
             whole[f"{layer}.weight"] = weight.T if layer.rpartition(".")[2] in columns else weight
     if not read and how.get("format") != "dense":
+        named = how.get("checkpoint_format", how.get("format"))
         raise ValueError(
             f"{source} should hold weights quantised by {method}, and has no tensor named "
-            f"...{' or ...'.join(form.parts[0] for form in _FORMATS[method])}: its format, "
-            f"{how.get('checkpoint_format', how.get('format'))!r}, is not read"
+            f"...{' or ...'.join(form.parts[0] for form in _FORMATS[method])}: it is of another "
+            f"format{f', {named!r},' if named else ''} which is not read"
         )
     return whole
 
