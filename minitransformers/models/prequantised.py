@@ -161,12 +161,12 @@ def _from_codes(
     values = np.empty((rows, width), np.float16)
 
     def expand(start: int, stop: int) -> None:
-        values[start:stop] = (codes(start, stop) - zero[start:stop, chosen]) * step[
-            start:stop, chosen
-        ]
+        numbers = codes(start, stop) - zero[start:stop, chosen]
+        numbers *= step[start:stop, chosen]
+        with np.errstate(over="ignore"):
+            values[start:stop] = numbers
 
-    with np.errstate(over="ignore"):
-        over_blocks(expand, rows, width)
+    over_blocks(expand, rows, width)
     return Float16(values)
 
 
