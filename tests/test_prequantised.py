@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minitransformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+import minitransformers
+from minitransformers import (
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+)
 from minitransformers.checkpoints import StoredTensor, read_safetensors, write_safetensors
 from minitransformers.cli import main
 from minitransformers.core.codes import Codes, Reordered
@@ -32,6 +38,8 @@ def case(name):
             if key.partition("/")[0] != name:
                 continue
             part, x = key.partition("/")[2], file[key]
+            if part == "original":
+                continue
             if part == "how":
                 how = json.loads(x.tobytes())
             elif part == "expected":
@@ -71,6 +79,7 @@ def test_the_weights_are_the_tools(name):
         ("gptq-8-16-asym-ordered", Float16),
         ("awq-16", Int4),
         ("bnb-nf4-64", Codes),
+        ("bnb-fp4-double-96", Codes),
         ("bnb-int8", Int8),
         ("packed-4-16-sym", Int4),
         ("int8-channel", Int8),
@@ -94,6 +103,38 @@ def test_small_forms_and_their_products(name, kind, rows, rng):
         np.testing.assert_allclose(along, y @ expected, atol=scale * 0.02)
     picked = weight[np.array([3, 0, 3])]
     np.testing.assert_array_equal(picked, np.asarray(weight)[[3, 0, 3]])
+
+
+@pytest.mark.parametrize("width", [64, 96])
+@pytest.mark.parametrize("twice", [False, True])
+def test_nf4_is_bitsandbytes(twice, width):
+    name = f"bnb-nf4-double-{width}" if twice else f"bnb-nf4-{width}"
+    how, tensors, expected = case(name)
+    with np.load(GOLDEN) as file:
+        original = file[f"{name}/original"]
+    made, read = Codes.nf4(original, twice), unpacked(tensors, how, (), "file")["layer.weight"]
+    np.testing.assert_array_equal(made.stored, read.stored)
+    # its rounding of factors on a CPU does not always find the nearest value
+    np.testing.assert_allclose(made.step, read.step, rtol=1e-3 if twice else 0)
+    np.testing.assert_allclose(np.asarray(made), expected, rtol=1e-3 if twice else 1e-6)
+
+
+NF4 = json.loads((GOLDEN.parent / "nf4.json").read_text())
+
+
+@pytest.mark.parametrize("name", NF4["sizes"])
+def test_nf4_for_the_weights_the_reference_chooses(name, tmp_path):
+    cls = getattr(minitransformers, name)
+    cls(cls.config_class(**NF4["sizes"][name])).save_pretrained(tmp_path / "plain")
+    how = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
+    model = cls.from_pretrained(tmp_path / "plain", quantization_config=how)
+    state = model.state_dict()
+    assert sorted(n for n, x in state.items() if isinstance(x, Codes)) == NF4["converted"][name]
+    assert not any(isinstance(x, (Int4, Int8)) for x in state.values())
+    model.save_pretrained(tmp_path / "nf4")
+    again = cls.from_pretrained(tmp_path / "nf4").state_dict()
+    for n, x in state.items():
+        np.testing.assert_array_equal(np.asarray(again[n]), np.asarray(x))
 
 
 def _plain_gpt2(folder):

@@ -152,6 +152,8 @@ def _put(
     names: Iterable[str] = named
     if precision.dtype is not None:
         model.config.torch_dtype = precision.dtype
+    if precision.nf4 is not None:
+        precision = replace(precision, skip=_skipped(model, precision.skip))
     if precision.bits is not None:
         names = progress(list(named), "Quantising weights")
         model.config.quantization_config = precision.describe()
@@ -169,6 +171,20 @@ def _put(
         weight = kept[alike][1]
         again = weight.view() if isinstance(weight, np.ndarray) else copy.copy(weight)
         setattr(owner, attribute, again)
+
+
+def _skipped(model: PreTrainedModel, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """The modules that the reference has bitsandbytes leave as they are, beside the head.
+
+    asked: what it was told to leave, in place of what is tied and of the last module
+    """
+    names = set(asked)
+    if not asked:
+        names = {name for pair in model.ties().items() for name in pair}
+        if names or model.get_output_embeddings() is None:
+            names.add([name for name, _, _ in model.slots()][-1])
+    left = {name.removesuffix(".weight").removesuffix(".bias") for name in names}
+    return (*sorted(left), *model.never_quantised)
 
 
 def _misshapen(model: PreTrainedModel, source: str, mismatched: list) -> str:

@@ -75,6 +75,7 @@ class PreTrainedModel(
     shares_layers: whether always-tied layers are one in the reference, not several with one weight
     redraws: names of layers whose fresh weights the reference draws twice in a row
     drawn_last: names of layers whose fresh weights come last, unless they are tied
+    never_quantised: names of modules that NF4 leaves as they are
     """
 
     config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
@@ -97,6 +98,7 @@ class PreTrainedModel(
     shares_layers: ClassVar[bool] = False
     redraws: ClassVar[tuple[str, ...]] = ()
     drawn_last: ClassVar[tuple[str, ...]] = ()
+    never_quantised: ClassVar[tuple[str, ...]] = ()
     saving_options = ("max_shard_size", "safe_serialization", "variant")
 
     model_tags: list[str] | None = None

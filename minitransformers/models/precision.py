@@ -30,6 +30,9 @@ class BitsAndBytesConfig:
     load_in_8bit: 8-bit integers and a factor for each output
     load_in_4bit: 4-bit integers with a step and an offset for each 32 weights of an output;
         embeddings and the language model's head in 8 bits
+    bnb_4bit_quant_type: with "nf4", the 4 bits are bitsandbytes' own: a table of 16 values, a
+        factor for each 64 weights; embeddings and the head stay as they are
+    bnb_4bit_use_double_quant: round these factors, too
     llm_int8_skip_modules: names, or parts of names between dots, of modules to leave as they are
     The other fields say how bitsandbytes computes on a GPU, and change nothing here.
     """
@@ -69,6 +72,7 @@ class Precision:
     """How to keep weights.
 
     bits: 8 or 4 to quantise matrices, None not to
+    nf4: None, or with 4 bits "once" or "twice": see `Codes.nf4`
     dtype: "float32", "bfloat16" or "float16" to convert the others to, None to keep them as stored,
         "auto" for what the configuration says
     skip: modules not to quantise, see `BitsAndBytesConfig`
@@ -76,6 +80,7 @@ class Precision:
 
     bits: int | None = None
     dtype: str | None = None
+    nf4: str | None = None
     skip: tuple[str, ...] = field(default=())
 
     @classmethod
@@ -105,7 +110,9 @@ class Precision:
             )
         known = BitsAndBytesConfig.from_dict(config)
         bits = 8 if known.load_in_8bit else 4 if known.load_in_4bit else None
-        return cls(bits, dtype, tuple(known.llm_int8_skip_modules or ()))
+        twice = "twice" if known.bnb_4bit_use_double_quant else "once"
+        nf4 = twice if bits == 4 and known.bnb_4bit_quant_type == "nf4" else None
+        return cls(bits, dtype, nf4, tuple(known.llm_int8_skip_modules or ()))
 
     def settled(self, config: Any) -> Precision:
         """With a dtype in place of "auto": the configuration's, or as stored if that has none."""
@@ -130,10 +137,10 @@ class Precision:
             whole = owner.packs is None or (self.dtype == "float32" and stored.trainable)
             return stored.numpy() if whole else stored
         matrix = owner.packs is not None and len(stored.shape) == 2 and name.endswith("weight")
-        if matrix and self.bits is not None and not self.skips(name):
-            return _quantised(
-                _as_stored(stored), owner.packs == "columns", 8 if head else self.bits
-            )
+        left = self.skips(name) or (head and self.nf4 is not None)
+        if matrix and self.bits is not None and not left:
+            bits = 8 if head else self.bits
+            return _quantised(_as_stored(stored), owner.packs == "columns", bits, self.nf4)
         if matrix and self.dtype is None:
             return _as_stored(stored)
         values = _float32(stored)
@@ -182,11 +189,16 @@ def alike(old: Any, new: np.ndarray) -> Any:
     return new
 
 
-def _quantised(values: Any, columns: bool, bits: int) -> Packed:
+def _quantised(values: Any, columns: bool, bits: int, nf4: str | None) -> Packed:
     if columns:
         values = np.ascontiguousarray(np.asarray(values).T)
-    fits = bits == 4 and Int4.group_of(values.shape[1]) is not None
-    packed = Int4.of(values) if fits else Int8.of(values)
+    packed: Packed
+    if bits == 4 and nf4 is not None and Codes.fits(values.shape[1], 64):
+        packed = Codes.nf4(values, nf4 == "twice")
+    elif bits == 4 and Int4.group_of(values.shape[1]) is not None:
+        packed = Int4.of(values)
+    else:
+        packed = Int8.of(values)
     return packed.T if columns else packed
 
 

@@ -268,8 +268,8 @@ def _four_bits(tensors: Tensors, how: Mapping[str, Any]) -> Packed | np.ndarray:
         steps = inner[steps.reshape(-1)] * factors + np.float32(state["nested_offset"])
     steps = steps.reshape(-1).astype(np.float32)
     stored = stored.view(np.uint8).reshape(-1)
-    if width % block == 0 and width % 4 == 0:
-        return Codes(stored.reshape(rows, -1), table, steps.reshape(rows, -1))
+    if Codes.fits(width, block):
+        return Codes.in_blocks(stored, table, steps, block, width)
     values = table[np.stack([stored >> 4, stored & 15], axis=-1).reshape(-1)[: rows * width]]
     values *= steps[np.arange(rows * width) // block]
     return values.reshape(rows, width)

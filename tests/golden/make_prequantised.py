@@ -1,10 +1,12 @@
-"""Write prequantised.npz: layers as quantising tools write them, and the weights they stand for.
+"""Write prequantised.npz: layers as quantising tools write them, and the weights they stand for;
+and nf4.json: which weights of a model the reference has bitsandbytes quantise.
 
     python make_prequantised.py AUTO_GPTQ AUTOAWQ COMPRESSED_TENSORS
 
 The folders are of the unpacked packages auto_gptq 0.7.1, autoawq 0.2.9 and compressed_tensors 0.20,
-of which single files are run: whole they want GPUs or another transformers. bitsandbytes 0.50 and
-torch are installed. Case "name" is name/how (JSON), name/tensor..., name/expected.
+of which single files are run: whole they want GPUs or another transformers. bitsandbytes 0.50,
+torch and transformers 4.46.3 are installed. Case "name" is name/how (JSON), name/expected and
+name/tensor... for each tensor.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 
 HERE = Path(__file__).parent
 ROWS, WIDTH = 32, 64
@@ -92,7 +95,7 @@ def bitsandbytes(found: dict) -> None:
 
     for kind in ("nf4", "fp4"):
         for double in (False, True):
-            for width in (64, 40):  # a block of 64 lies in a row, or in two
+            for width in (64, 96, 40):  # a block of 64 lies in a row, or in two
                 weight = torch.randn(ROWS, width) * 0.1
                 stored, state = bnb.functional.quantize_4bit(
                     weight, quant_type=kind, compress_statistics=double, blocksize=64
@@ -103,7 +106,7 @@ def bitsandbytes(found: dict) -> None:
                 name = f"bnb-{kind}{'-double' if double else ''}-{width}"
                 how = {"quant_method": "bitsandbytes", "load_in_4bit": True}
                 expected = bnb.functional.dequantize_4bit(stored, state).numpy()
-                found[name] = (how, tensors, expected)
+                found[name] = (how, tensors | {"original": weight.numpy()}, expected)
     weight = torch.randn(ROWS, WIDTH) * 0.1
     largest = weight.abs().amax(1)
     stored = (weight / largest[:, None] * 127).round().to(torch.int8)
@@ -179,6 +182,42 @@ def eight_bit_floats(found: dict) -> None:
             found[f"{kind}-blocks-{block[0]}"] = (how, tensors, (values * whole).numpy())
 
 
+SIZES = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4, "vocab_size": 40}
+MODELS: dict[str, dict] = {
+    "BertModel": SIZES | {"intermediate_size": 96},
+    "BertForMaskedLM": SIZES | {"intermediate_size": 96},
+    "BertForSequenceClassification": SIZES | {"intermediate_size": 96},
+    "T5ForConditionalGeneration": {
+        "d_model": 64, "d_ff": 96, "num_layers": 1, "num_heads": 4, "d_kv": 16, "vocab_size": 40,
+    },
+    "GPT2LMHeadModel": {"n_embd": 64, "n_layer": 1, "n_head": 2, "vocab_size": 40},
+    "LlamaForCausalLM": SIZES | {"intermediate_size": 96, "tie_word_embeddings": True},
+    "OPTForCausalLM": SIZES | {"ffn_dim": 96, "word_embed_proj_dim": 64},
+}  # fmt: skip
+
+
+def converted() -> dict[str, list[str]]:
+    """The weights that the reference makes NF4 of, in a model of each class."""
+    import tempfile
+
+    import transformers.integrations.bitsandbytes as integration
+    from transformers import BitsAndBytesConfig
+
+    integration.is_ipex_available = lambda: True  # or it refuses CPUs
+    found = {}
+    for name, sizes in MODELS.items():
+        cls = getattr(transformers, name)
+        how = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
+        with tempfile.TemporaryDirectory() as folder:
+            cls(cls.config_class(**sizes)).save_pretrained(folder)
+            model = cls.from_pretrained(
+                folder, quantization_config=how, torch_dtype=torch.float32, device_map="cpu"
+            )
+        state = model.state_dict().items()
+        found[name] = sorted(n for n, x in state if x.dtype == torch.uint8 and n.endswith("weight"))
+    return found
+
+
 def main() -> None:
     torch.manual_seed(0)
     found: dict = {}
@@ -194,6 +233,8 @@ def main() -> None:
         arrays |= {f"{name}/{part}": np.asarray(x) for part, x in tensors.items()}
         arrays[f"{name}/expected"] = np.asarray(expected, np.float32)
     np.savez_compressed(HERE / "prequantised.npz", **arrays)
+    described = {"sizes": MODELS, "converted": converted()}
+    (HERE / "nf4.json").write_text(json.dumps(described, indent=1) + "\n")
     print(len(found), "cases")
 
 
