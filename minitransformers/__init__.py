@@ -697,10 +697,12 @@ _MODULES = (
 paths.install()
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
-__all__ = [*_HOME, "__version__", "logging"]
-
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # for `from minitransformers import *`, which makes every class
+        names = importlib.import_module(".tokenization.classes", __name__).tokenizer_names()
+        globals()[name] = [*_HOME, *names, "__version__", "logging"]
+        return globals()[name]
     if name in _HOME:
         value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
         globals()[name] = value
@@ -717,4 +719,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_MODULES])
+    return sorted([*__getattr__("__all__"), *_MODULES])

@@ -486,6 +486,12 @@ IN_PYTHON = {
 _made: dict[str, type[PreTrainedTokenizerFast]] = {}
 
 
+def tokenizer_names() -> list[str]:
+    """Return the names of all classes but the bases, those not yet made included."""
+    made = (f"{model}Tokenizer{fast}" for model in CLASSES for fast in ("", "Fast"))
+    return sorted([*made, *IN_PYTHON])
+
+
 def tokenizer_class(name: str) -> type[PreTrainedTokenizerFast] | None:
     """Return the class of a name, with or without "Fast"; None for an unknown one."""
     if name in ("PreTrainedTokenizerFast", "PreTrainedTokenizer"):

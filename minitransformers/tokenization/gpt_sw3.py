@@ -105,7 +105,10 @@ class GPTSw3Tokenizer(PythonTokenizer):
     def encode_fast(
         self, text: str | list[str], return_tensors: str | bool = False
     ) -> list[int] | list[list[int]] | np.ndarray:
-        """Return the ids of a text or of a list of texts; special tokens in them are text."""
+        """Return the ids of a text or of a list of texts; special tokens in them are text.
+
+        return_tensors: True, "pt" or "np" for an array (seq,), of texts of one length (batch, seq).
+        """
         rows = [text] if isinstance(text, str) else text
         unk = self._segmenter.unk_id
         ids = [[self._vocabulary.get(p, unk) for p in self._pieces(r)] for r in rows]
