@@ -56,7 +56,7 @@ class CharacterMap:
         later = set(self._characters(node)) if node else None
         if later:
             self._longer[char] = node
-            self._later = self._later | later
+            self._later.update(later)  # in place: other threads may be adding, too
         # Last: whoever finds the character here finds the rest, too.
         self._single[ord(char)] = char if found is None else found
 
