@@ -109,6 +109,8 @@ class Spec(NamedTuple):
     # and the AddedToken flags of special tokens given as str in that case.
     converted: dict[str, Any] = {}
     converted_flags: dict[str, dict[str, Any]] = {}
+    # Whether the reference tells where special tokens will stand around ids that hold none.
+    masks_texts: bool = False
 
 
 def _bert(
@@ -171,7 +173,7 @@ CLASSES: dict[str, Spec] = {
         unigram.CLS_SEP_PLAIN,
         {**FAIRSEQ, "sep_token": "[SEP]", "mask_token": "[MASK]", "cls_token": "[CLS]"},
         flags={**_NORMALIZED, **_NORMALIZED_MASK},
-    ),
+    )._replace(masks_texts=True),
     "Blenderbot": Spec(
         f.BlenderbotFamily,
         _VOCAB_MERGES,
@@ -282,7 +284,7 @@ CLASSES: dict[str, Spec] = {
         inputs=_ALL,
         mask=None,
         flags={"unk_token": {"normalized": True}},
-    ),
+    )._replace(masks_texts=True),
     "DistilBert": _bert([IDS, MASK]),
     "Electra": _PLAIN_BERT,
     "FNet": _spm(
@@ -323,6 +325,7 @@ CLASSES: dict[str, Spec] = {
         [IDS, MASK],
         {**_GPT2, "pad_token": None, "add_bos_token": False, "add_eos_token": False},
         bpe.byte_level,
+        masks_texts=True,
     ),
     "Gemma": _spm(
         unigram.GEMMA,
@@ -352,6 +355,7 @@ CLASSES: dict[str, Spec] = {
             "sep_token": "</s>",
         },
         partial(bpe.word_bpe, lowercase=False),
+        masks_texts=True,
     ),
     "LED": _roberta(_LSTRIP_NORMALIZED),
     "LayoutLM": _PLAIN_BERT,
@@ -440,12 +444,13 @@ CLASSES: dict[str, Spec] = {
         inputs=_ALL,
         flags=_NORMALIZED_MASK,
     )._replace(
+        masks_texts=True,
         converted={
             "do_lower_case": False,
             "keep_accents": True,
             "unk_token": "[UNK]",
             "pad_token": "[PAD]",
-        }
+        },
     ),
     "RetriBert": _bert([IDS, MASK], clean_up=False),
     "Roberta": _roberta(),
@@ -522,6 +527,7 @@ def _members(name: str, spec: Spec) -> dict[str, Any]:
         "mask_flags": spec.mask,
         "converted_flags": spec.converted_flags,
         "build": None if spec.build is None else staticmethod(spec.build),
+        "masks_texts": spec.masks_texts or spec.base.masks_texts,
     }
 
 
