@@ -112,6 +112,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "AlbertForSequenceClassification",
         "AlbertForTokenClassification",
         "AlbertModel",
+        "AlbertPreTrainedModel",
     ),
     "models.auto": (
         "AutoConfig",
@@ -145,6 +146,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "BartForQuestionAnswering",
         "BartForSequenceClassification",
         "BartModel",
+        "BartPreTrainedModel",
     ),
     "models.bayesian_detector": (
         "BayesianDetectorConfig",
@@ -162,6 +164,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "BertForTokenClassification",
         "BertLMHeadModel",
         "BertModel",
+        "BertPreTrainedModel",
     ),
     "models.big_bird": (
         "BigBirdConfig",
@@ -173,6 +176,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "BigBirdForSequenceClassification",
         "BigBirdForTokenClassification",
         "BigBirdModel",
+        "BigBirdPreTrainedModel",
     ),
     "models.bigbird_pegasus": (
         "BigBirdPegasusConfig",
@@ -201,6 +205,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "BloomForSequenceClassification",
         "BloomForTokenClassification",
         "BloomModel",
+        "BloomPreTrainedModel",
     ),
     "models.camembert": (
         "CamembertConfig",
@@ -226,6 +231,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "ConvBertForSequenceClassification",
         "ConvBertForTokenClassification",
         "ConvBertModel",
+        "ConvBertPreTrainedModel",
     ),
     "models.deberta": (
         "DebertaConfig",
@@ -243,6 +249,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "DebertaV2ForSequenceClassification",
         "DebertaV2ForTokenClassification",
         "DebertaV2Model",
+        "DebertaV2PreTrainedModel",
     ),
     "models.distilbert": (
         "DistilBertConfig",
@@ -252,6 +259,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "DistilBertForSequenceClassification",
         "DistilBertForTokenClassification",
         "DistilBertModel",
+        "DistilBertPreTrainedModel",
     ),
     "models.electra": (
         "ElectraConfig",
@@ -263,6 +271,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "ElectraForSequenceClassification",
         "ElectraForTokenClassification",
         "ElectraModel",
+        "ElectraPreTrainedModel",
     ),
     "models.encoder_decoder": ("EncoderDecoderConfig", "EncoderDecoderModel"),
     "models.esm": (
@@ -271,6 +280,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "EsmForSequenceClassification",
         "EsmForTokenClassification",
         "EsmModel",
+        "EsmPreTrainedModel",
     ),
     "models.falcon": (
         "FalconConfig",
@@ -279,6 +289,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "FalconForSequenceClassification",
         "FalconForTokenClassification",
         "FalconModel",
+        "FalconPreTrainedModel",
     ),
     "models.fnet": (
         "FNetConfig",
@@ -290,6 +301,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "FNetForSequenceClassification",
         "FNetForTokenClassification",
         "FNetModel",
+        "FNetPreTrainedModel",
     ),
     "models.gemma": (
         "GemmaConfig",
@@ -319,6 +331,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "GPT2ForTokenClassification",
         "GPT2LMHeadModel",
         "GPT2Model",
+        "GPT2PreTrainedModel",
     ),
     "models.gpt_bigcode": (
         "GPTBigCodeConfig",
@@ -334,6 +347,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "GPTNeoForSequenceClassification",
         "GPTNeoForTokenClassification",
         "GPTNeoModel",
+        "GPTNeoPreTrainedModel",
     ),
     "models.gpt_neox": (
         "GPTNeoXConfig",
@@ -342,6 +356,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "GPTNeoXForSequenceClassification",
         "GPTNeoXForTokenClassification",
         "GPTNeoXModel",
+        "GPTNeoXPreTrainedModel",
     ),
     "models.gptj": (
         "GPTJConfig",
@@ -349,6 +364,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "GPTJForQuestionAnswering",
         "GPTJForSequenceClassification",
         "GPTJModel",
+        "GPTJPreTrainedModel",
     ),
     "models.led": (
         "LEDConfig",
@@ -364,6 +380,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "LlamaForSequenceClassification",
         "LlamaForTokenClassification",
         "LlamaModel",
+        "LlamaPreTrainedModel",
     ),
     "models.longformer": (
         "LongformerConfig",
@@ -373,6 +390,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "LongformerForSequenceClassification",
         "LongformerForTokenClassification",
         "LongformerModel",
+        "LongformerPreTrainedModel",
     ),
     "models.m2m_100": ("M2M100Config", "M2M100ForConditionalGeneration", "M2M100Model"),
     "models.mappings": (
@@ -424,6 +442,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "MobileBertForSequenceClassification",
         "MobileBertForTokenClassification",
         "MobileBertModel",
+        "MobileBertPreTrainedModel",
     ),
     "models.modeling": ("PreTrainedModel",),
     "models.modernbert": (
@@ -434,6 +453,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "ModernBertForSequenceClassification",
         "ModernBertForTokenClassification",
         "ModernBertModel",
+        "ModernBertPreTrainedModel",
     ),
     "models.mpnet": (
         "MPNetConfig",
@@ -443,6 +463,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "MPNetForSequenceClassification",
         "MPNetForTokenClassification",
         "MPNetModel",
+        "MPNetPreTrainedModel",
     ),
     "models.mpt": (
         "MptConfig",
@@ -451,6 +472,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "MptForSequenceClassification",
         "MptForTokenClassification",
         "MptModel",
+        "MptPreTrainedModel",
     ),
     "models.mt5": (
         "MT5Config",
@@ -472,6 +494,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "OpenAIGPTForSequenceClassification",
         "OpenAIGPTLMHeadModel",
         "OpenAIGPTModel",
+        "OpenAIGPTPreTrainedModel",
     ),
     "models.opt": (
         "OPTConfig",
@@ -479,6 +502,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "OPTForQuestionAnswering",
         "OPTForSequenceClassification",
         "OPTModel",
+        "OPTPreTrainedModel",
     ),
     "models.pegasus": (
         "PegasusConfig",
@@ -508,6 +532,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "ProphetNetForCausalLM",
         "ProphetNetForConditionalGeneration",
         "ProphetNetModel",
+        "ProphetNetPreTrainedModel",
     ),
     "models.qwen2": (
         "Qwen2Config",
@@ -534,6 +559,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "RobertaForSequenceClassification",
         "RobertaForTokenClassification",
         "RobertaModel",
+        "RobertaPreTrainedModel",
     ),
     "models.smollm3": (
         "SmolLM3Config",
@@ -551,6 +577,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "SqueezeBertForSequenceClassification",
         "SqueezeBertForTokenClassification",
         "SqueezeBertModel",
+        "SqueezeBertPreTrainedModel",
     ),
     "models.stablelm": (
         "StableLmConfig",
@@ -567,6 +594,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "T5ForSequenceClassification",
         "T5ForTokenClassification",
         "T5Model",
+        "T5PreTrainedModel",
     ),
     "models.umt5": (
         "UMT5Config",
@@ -596,6 +624,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "XLNetForTokenClassification",
         "XLNetLMHeadModel",
         "XLNetModel",
+        "XLNetPreTrainedModel",
     ),
     "pipelines.base": ("ChunkPipeline", "Pipeline", "PipelineException"),
     "pipelines.conversational": ("Conversation", "ConversationalPipeline"),
@@ -697,10 +726,12 @@ _MODULES = (
 paths.install()
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
-__all__ = [*_HOME, "__version__", "logging"]
-
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # for `from minitransformers import *`, which makes every class
+        names = importlib.import_module(".tokenization.classes", __name__).tokenizer_names()
+        globals()[name] = [*_HOME, *names, "__version__", "logging"]
+        return globals()[name]
     if name in _HOME:
         value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
         globals()[name] = value
@@ -717,4 +748,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_MODULES])
+    return sorted([*__getattr__("__all__"), *_MODULES])

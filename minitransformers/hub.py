@@ -12,9 +12,11 @@ import hashlib
 import math
 import os
 import re
+import socket
 import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 # Models inside the package: they need no network.
 BUNDLED = {
@@ -42,6 +44,10 @@ _RENAMED = {
 # Endpoint -> when it was last found unreachable. The Hub's library takes 20 seconds to give up, too
 # long to wait for each of a model's optional files.
 _unreachable: dict[str, float] = {}
+# Endpoints that were there when last looked for.
+_reached: set[str] = set()
+# Seconds to wait for a connection that costs no request, before a request is made.
+_CONNECTING = 2.0
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "force_download", "subfolder")
@@ -57,6 +63,10 @@ _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOS
 
 class HubError(OSError):
     """A file that could not be had: the message says what was tried and what to do."""
+
+
+class _NoConnectionError(Exception):
+    """Its cause is what a request raised instead of an answer."""
 
 
 class Snapshot(NamedTuple):
@@ -159,6 +169,7 @@ class Resolver:
             )
 
         try:
+            _reach(endpoint())
             if known and not self.force_download:
                 try:
                     path = fetch(known.repo, known.commit)
@@ -172,7 +183,8 @@ class Resolver:
                 path = fetch(self.repo, self._revision)
             _verify(path)
             return path
-        except LocalEntryNotFoundError as error:  # no connection
+        except (LocalEntryNotFoundError, _NoConnectionError) as error:
+            _reached.discard(endpoint())
             _unreachable[endpoint()] = time.monotonic()
             if known and not required:
                 return None
@@ -414,6 +426,40 @@ def endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
+def _reach(address: str) -> None:
+    """Raise _NoConnectionError if the Hub is not there, before its library tries for long.
+
+    One request decides, with the Hub's own timeout; it is only made if a plain connection fails,
+    or could say nothing because there is a proxy.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    if address in _reached:
+        return
+    if not _is_connectable(address):
+        try:
+            get_session().head(address, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        except Exception as error:  # of requests or httpx: versions differ
+            raise _NoConnectionError from error
+    _reached.add(address)
+
+
+def _is_connectable(address: str) -> bool:
+    """Whether an address accepts a connection without a proxy."""
+    from urllib.request import getproxies
+
+    parts = urlsplit(address)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if getproxies():
+            return False
+        socket.create_connection((parts.hostname, port), timeout=_CONNECTING).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "").upper() in {"1", "ON", "YES", "TRUE"}
 
@@ -451,8 +497,8 @@ def _reason(error: BaseException, repo: Resolver) -> str:
         RevisionNotFoundError,
     )
 
-    # These two only say that something failed; what it was is their cause.
-    if isinstance(error, (LocalEntryNotFoundError, ValueError)):
+    # These only say that something failed; what it was is their cause.
+    if isinstance(error, (LocalEntryNotFoundError, _NoConnectionError, ValueError)):
         error = error.__cause__ or error
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, HubError):

@@ -2,14 +2,17 @@
 
 `from minitransformers.modeling_outputs import SequenceClassifierOutput` works as it does there: a
 path of this kind becomes a module when it is first imported, and a name in it is looked for in the
-package itself, then in those listed below.
+package itself, then in those listed below. The files of a model (`models.bert.modeling_bert`,
+`configuration_bert`, `tokenization_bert`, `tokenization_bert_fast`) need no list: they have the
+names of our one file, `models.bert`.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 import sys
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 from typing import Any
 
@@ -72,13 +75,20 @@ _RENAMED = {
     "PREFIX_CHECKPOINT_DIR": ("training.checkpoint", "PREFIX"),
     "denumpify_detensorize": ("training.evaluation", "plain"),
 }
+_OF_A_MODEL = re.compile(r"(models\.(\w+))\.((modeling|configuration)_\2|tokenization_\2(_fast)?)")
+
+
+def _homes_of(path: str) -> tuple[str, ...] | None:
+    """Return the modules here whose names a path there has; None for what is no path."""
+    of_a_model = _OF_A_MODEL.fullmatch(path)
+    return (of_a_model[1],) if of_a_model else HOMES.get(path)
 
 
 class _Path(ModuleType):
     """A module that has the public names of others."""
 
     def _homes(self) -> list[ModuleType]:
-        names = HOMES[self.__name__.removeprefix(f"{PACKAGE}.")]
+        names = _homes_of(self.__name__.removeprefix(f"{PACKAGE}.")) or ()
         return [importlib.import_module(f"{PACKAGE}.{home}") for home in names]
 
     def __getattr__(self, name: str) -> Any:
@@ -101,7 +111,7 @@ class Finder:
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         inner = name.removeprefix(f"{PACKAGE}.")
-        if inner == name or inner not in HOMES:
+        if inner == name or _homes_of(inner) is None:
             return None
         has_more = any(other.startswith(f"{inner}.") for other in HOMES)
         return ModuleSpec(name, Finder, is_package=has_more)  # type: ignore[arg-type]
@@ -115,7 +125,28 @@ class Finder:
         """There is nothing to run."""
 
 
+class ModelFinder:
+    """Finds the files of models, and lets their modules have others below them."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name.rpartition(".")[0] != f"{PACKAGE}.models":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and type(spec.loader) is SourceFileLoader:
+            spec.loader = _ModelLoader(spec.loader.name, spec.loader.path)
+        return spec
+
+
+class _ModelLoader(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        # Python looks for modules below those that have a path; there are no files on this one.
+        module.__path__ = []
+
+
 def install() -> None:
-    """Have Python ask the finder, once."""
+    """Have Python ask the finders, once."""
     if Finder not in sys.meta_path:
+        sys.meta_path.insert(0, ModelFinder)
         sys.meta_path.append(Finder)

@@ -204,6 +204,11 @@ def test_embed(run: Any, told: Any, checkpoint: Any, tmp_path: Path) -> None:
     stored = np.load(tmp_path / "x.npy")
     assert stored.dtype == np.float32
     np.testing.assert_array_equal(stored, np.float32(vectors))
+    assert run("embed", "a text", *model, "-o", tmp_path / "new" / "folder" / "x.npy")[0] == 0
+    assert np.load(tmp_path / "new" / "folder" / "x.npy").shape == (1, len(vectors[0]))
+    code, _, error = run("embed", "a text", *model, "-o", tmp_path / "new")
+    assert code == 2
+    assert "is a folder" in error
     (mean,) = told("embed", "a text", *model, "--pooling", "mean")
     np.testing.assert_allclose(mean["embedding"], vectors[0], atol=1e-5)
     (unit,) = told("embed", "a text", *model, "--normalize", "--pooling", "cls")

@@ -50,9 +50,22 @@ def rewritten(tmp_path: Path, text: str) -> str:
         ("transformers.logging.set_verbosity_error", "same", "logging.set_verbosity_error"),
         ("transformers.optimization.AdamW", "same", "optimization.AdamW"),
         ("transformers.pipelines.pt_utils.KeyDataset", "same", "pipelines.pt_utils.KeyDataset"),
-        ("transformers.models.bert.modeling_bert.BertModel", "moved", "BertModel"),
+        (
+            "transformers.models.bert.modeling_bert.BertModel",
+            "same",
+            "models.bert.modeling_bert.BertModel",
+        ),
         ("transformers.models.bert.BertModel", "same", "models.bert.BertModel"),
-        ("transformers.models.bert.tokenization_bert.BertTokenizer", "moved", "BertTokenizer"),
+        (
+            "transformers.models.bert.tokenization_bert.BertTokenizer",
+            "same",
+            "models.bert.tokenization_bert.BertTokenizer",
+        ),
+        (  # of which there is no model here
+            "transformers.models.lxmert.tokenization_lxmert.LxmertTokenizer",
+            "moved",
+            "LxmertTokenizer",
+        ),
         ("transformers.TFAutoModel", "instead", "AutoModel"),
         ("transformers.FlaxBertModel", "instead", "BertModel"),
         ("transformers.SinkCache", "instead", "KVCache"),
@@ -189,8 +202,12 @@ def test_code_that_is_no_python(tmp_path: Path, capsys: Any) -> None:
             "from transformers import ViTModel; b = 2\n",
         ),
         (
-            "from transformers.models.bert.modeling_bert import BertModel\r\nx = 1\r\n",
-            "from minitransformers import BertModel\r\nx = 1\r\n",
+            "from transformers.models.lxmert.tokenization_lxmert import LxmertTokenizer\r\nx\r\n",
+            "from minitransformers import LxmertTokenizer\r\nx\r\n",
+        ),
+        (
+            "from transformers.models.bert.modeling_bert import BertModel\nx = 1\n",
+            "from minitransformers.models.bert.modeling_bert import BertModel\nx = 1\n",
         ),
         (
             "import transformers.optimization as o\n\x0cfrom transformers import pipeline",

@@ -60,6 +60,13 @@ def test_importing_does_no_work() -> None:
     assert not loaded & {"numpy", "tokenizers", "huggingface_hub", "jinja2", "safetensors", "tqdm"}
 
 
+def test_a_star_gives_every_name() -> None:
+    names: dict[str, object] = {}
+    exec("from minitransformers import *", names)
+    for name in ("BertTokenizer", "BertTokenizerFast", "EsmTokenizer", "BertModel", "logging"):
+        assert name in names
+
+
 def test_every_public_name_exists() -> None:
     import minitransformers
 

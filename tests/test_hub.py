@@ -333,6 +333,27 @@ def test_without_a_connection(hub, hurry, monkeypatch):
         resolve_file("org/never-seen", "merges.txt", required=False)
 
 
+def test_without_a_connection_the_error_comes_at_once(hub, monkeypatch):
+    """No request is repeated, and none is made where the Hub was not there just now."""
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(HubError, match="no connection"):
+        resolve_file("org/never-seen", "config.json")
+    assert waits == []
+
+
+def test_a_hub_that_only_its_client_reaches(hub, monkeypatch):
+    """Behind a proxy, say: one request asks whether it is there, once."""
+    monkeypatch.setattr(mt_hub, "_is_connectable", lambda address: False)
+    hub.add("org/name", FILES)
+    for name, content in FILES.items():
+        assert read(resolve_file("org/name", name)) == content
+    with pytest.raises(HubError, match="no such repository"):
+        resolve_file("org/absent", "config.json")
+    assert [request.path for request in hub.requests].count("/") == 1
+
+
 def test_a_cache_that_cannot_be_written(hub, tmp_path, monkeypatch):
     hub.add("org/name", FILES)
     (tmp_path / "file").touch()  # root may write into any folder, but not into a file

@@ -1,6 +1,7 @@
 """Import paths of transformers, and the names that scripts take from them."""
 
 import importlib
+import inspect
 import pickle
 
 import pytest
@@ -58,6 +59,58 @@ def test_a_path_is_a_module(path: str) -> None:
     assert all(hasattr(module, name) for name in dir(module))
     with pytest.raises(ImportError, match="no_such_name"):
         exec(f"from minitransformers.{path} import no_such_name")
+
+
+OF_MODELS = """
+from minitransformers.models.auto.modeling_auto import AutoModelForCausalLM
+from minitransformers.models.auto.tokenization_auto import AutoTokenizer
+from minitransformers.models.bert import modeling_bert
+from minitransformers.models.bert.configuration_bert import BertConfig
+from minitransformers.models.bert.modeling_bert import BertEncoder, BertModel, BertPreTrainedModel
+from minitransformers.models.bert.tokenization_bert import BertTokenizer
+from minitransformers.models.bert.tokenization_bert_fast import BertTokenizerFast
+from minitransformers.models.gpt2.modeling_gpt2 import GPT2LMHeadModel
+import minitransformers.models.llama.modeling_llama as llama
+"""
+
+
+def test_the_files_of_a_model() -> None:
+    names: dict = {}
+    exec(OF_MODELS, names)
+    assert names["BertModel"] is minitransformers.BertModel
+    assert names["BertEncoder"] is minitransformers.models.bert.BertEncoder
+    assert names["llama"].LlamaModel is minitransformers.LlamaModel
+    assert "BertModel" in dir(names["modeling_bert"])
+    module = minitransformers.models.bert
+    assert module.__package__ == "minitransformers.models"
+    assert inspect.getsource(module).startswith('"""')
+    assert pickle.loads(pickle.dumps(names["BertEncoder"])) is names["BertEncoder"]
+    for path in ("bert.modeling_gpt2", "bert.processing_bert", "no_such.modeling_no_such"):
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module(f"minitransformers.models.{path}")
+
+
+def test_a_class_of_ones_own_on_a_family() -> None:
+    from minitransformers.core.layers import Dropout, Linear
+    from minitransformers.modeling_outputs import SequenceClassifierOutput
+
+    class Mine(minitransformers.BertPreTrainedModel):
+        output_class = SequenceClassifierOutput
+
+        def __init__(self, config: minitransformers.BertConfig):
+            super().__init__(config)
+            self.bert = minitransformers.BertModel(config)
+            self.dropout = Dropout(config.hidden_dropout_prob)
+            self.classifier = Linear(config.hidden_size, config.num_labels)
+            self.post_init()
+
+        def forward(self, state, **inputs):
+            pooled = self.bert.forward(state, **inputs)["pooler_output"]
+            return {"logits": self.classifier(self.dropout(pooled))}
+
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 9}
+    config = minitransformers.BertConfig(**small, intermediate_size=8, num_labels=3)
+    assert Mine(config).eval()(input_ids=[[1, 2]]).logits.shape == (1, 3)
 
 
 def test_what_is_no_path_is_not_found() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,10 @@ def run(options: argparse.Namespace) -> None:
 
     if options.output and options.json:
         raise common.UsageError("--output writes .npy and --json prints: give one of them")
+    if options.output and options.output != "-":  # before the work, which would be lost
+        if os.path.isdir(options.output):
+            raise common.UsageError(f"--output names a file, but {options.output} is a folder")
+        os.makedirs(os.path.dirname(options.output) or ".", exist_ok=True)
     texts = list(common.read_texts(options.text))
     vectors = np.array(_encoder(options)(texts) if texts else np.empty((0, 0)), np.float32)
     if options.output == "-":

@@ -403,6 +403,9 @@ class PreTrainedModel(
         """Draw every weight afresh, as the architecture prescribes."""
         initialise(self, [name for name, _, _ in self.slots()])
 
+    def post_init(self) -> None:
+        """What the reference's classes end `__init__` with; here weights are fresh without it."""
+
     def initial_std(self, name: str) -> float:
         """The standard deviation a fresh weight is drawn with. name: its full name"""
         return getattr(self.config, "initializer_range", 0.02)

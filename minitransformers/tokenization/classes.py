@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from . import families as f
 from .convert import bpe, unigram, wordpiece
 from .infilling import CodeLlamaFamily
+from .special_tokens import FAIRSEQ
 from .tokenizer import PreTrainedTokenizerFast
 from .whisper import WhisperFamily
 
@@ -37,16 +38,7 @@ _BERT = {
     "tokenize_chinese_chars": True,
     "strip_accents": None,
 }
-_FAIRSEQ = {
-    "bos_token": "<s>",
-    "eos_token": "</s>",
-    "sep_token": "</s>",
-    "cls_token": "<s>",
-    "unk_token": "<unk>",
-    "pad_token": "<pad>",
-    "mask_token": "<mask>",
-}
-_ROBERTA = {"errors": "replace", **_FAIRSEQ, "add_prefix_space": False, "trim_offsets": True}
+_ROBERTA = {"errors": "replace", **FAIRSEQ, "add_prefix_space": False, "trim_offsets": True}
 _ALBERT = {
     "do_lower_case": True,
     "remove_space": True,
@@ -117,6 +109,8 @@ class Spec(NamedTuple):
     # and the AddedToken flags of special tokens given as str in that case.
     converted: dict[str, Any] = {}
     converted_flags: dict[str, dict[str, Any]] = {}
+    # Whether the reference tells where special tokens will stand around ids that hold none.
+    masks_texts: bool = False
 
 
 def _bert(
@@ -173,13 +167,13 @@ _OLD_BERT = _bert(clean_up=False)
 CLASSES: dict[str, Spec] = {
     "Albert": _spm(unigram.ALBERT, _ALBERT, inputs=_ALL, mask=_LSTRIP_RAW),
     "Bart": _roberta(_LSTRIP_NORMALIZED),
-    "Barthez": _spm(unigram.BARTHEZ, _FAIRSEQ, _SPM_BPE),
+    "Barthez": _spm(unigram.BARTHEZ, FAIRSEQ, _SPM_BPE),
     "Bert": _PLAIN_BERT,
     "BigBird": _spm(
         unigram.CLS_SEP_PLAIN,
-        {**_FAIRSEQ, "sep_token": "[SEP]", "mask_token": "[MASK]", "cls_token": "[CLS]"},
+        {**FAIRSEQ, "sep_token": "[SEP]", "mask_token": "[MASK]", "cls_token": "[CLS]"},
         flags={**_NORMALIZED, **_NORMALIZED_MASK},
-    ),
+    )._replace(masks_texts=True),
     "Blenderbot": Spec(
         f.BlenderbotFamily,
         _VOCAB_MERGES,
@@ -213,7 +207,7 @@ CLASSES: dict[str, Spec] = {
     "Camembert": _spm(
         unigram.CAMEMBERT,
         {
-            **_FAIRSEQ,
+            **FAIRSEQ,
             "additional_special_tokens": ["<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"],
         },
         _SPM_BPE,
@@ -290,7 +284,7 @@ CLASSES: dict[str, Spec] = {
         inputs=_ALL,
         mask=None,
         flags={"unk_token": {"normalized": True}},
-    ),
+    )._replace(masks_texts=True),
     "DistilBert": _bert([IDS, MASK]),
     "Electra": _PLAIN_BERT,
     "FNet": _spm(
@@ -331,6 +325,7 @@ CLASSES: dict[str, Spec] = {
         [IDS, MASK],
         {**_GPT2, "pad_token": None, "add_bos_token": False, "add_eos_token": False},
         bpe.byte_level,
+        masks_texts=True,
     ),
     "Gemma": _spm(
         unigram.GEMMA,
@@ -360,6 +355,7 @@ CLASSES: dict[str, Spec] = {
             "sep_token": "</s>",
         },
         partial(bpe.word_bpe, lowercase=False),
+        masks_texts=True,
     ),
     "LED": _roberta(_LSTRIP_NORMALIZED),
     "LayoutLM": _PLAIN_BERT,
@@ -373,10 +369,10 @@ CLASSES: dict[str, Spec] = {
     ),
     "Longformer": _roberta(),
     "Lxmert": _PLAIN_BERT,
-    "MBart": _spm(unigram.MBART, {**_FAIRSEQ, **_LANGUAGES}, _SPM_BPE, base=f.MBartFamily),
+    "MBart": _spm(unigram.MBART, {**FAIRSEQ, **_LANGUAGES}, _SPM_BPE, base=f.MBartFamily),
     "MBart50": _spm(
         unigram.MBART50,
-        {**{k: v for k, v in _FAIRSEQ.items() if k != "bos_token"}, **_LANGUAGES},
+        {**{k: v for k, v in FAIRSEQ.items() if k != "bos_token"}, **_LANGUAGES},
         _SPM_BPE,
         base=f.MBart50Family,
         flags=_NORMALIZED_MASK,
@@ -397,7 +393,7 @@ CLASSES: dict[str, Spec] = {
     "Mvp": _roberta(_LSTRIP)._replace(converted_flags={}),
     "Nllb": _spm(
         unigram.NLLB,
-        {**_FAIRSEQ, **_LANGUAGES, "legacy_behaviour": False},
+        {**FAIRSEQ, **_LANGUAGES, "legacy_behaviour": False},
         _SPM_BPE,
         base=f.NllbFamily,
         mask=_LSTRIP_NORMALIZED,
@@ -448,12 +444,13 @@ CLASSES: dict[str, Spec] = {
         inputs=_ALL,
         flags=_NORMALIZED_MASK,
     )._replace(
+        masks_texts=True,
         converted={
             "do_lower_case": False,
             "keep_accents": True,
             "unk_token": "[UNK]",
             "pad_token": "[PAD]",
-        }
+        },
     ),
     "RetriBert": _bert([IDS, MASK], clean_up=False),
     "Roberta": _roberta(),
@@ -471,11 +468,11 @@ CLASSES: dict[str, Spec] = {
     ),
     "XGLM": _spm(
         unigram.XGLM,
-        {k: v for k, v in _FAIRSEQ.items() if k != "mask_token"},
+        {k: v for k, v in FAIRSEQ.items() if k != "mask_token"},
         _SPM_BPE,
         base=f.XglmFamily,
     ),
-    "XLMRoberta": _spm(unigram.XLM_ROBERTA, _FAIRSEQ, _SPM_BPE),
+    "XLMRoberta": _spm(unigram.XLM_ROBERTA, FAIRSEQ, _SPM_BPE),
     "XLNet": _spm(unigram.XLNET, _XLNET, inputs=_ALL, base=f.XlnetFamily, padding_side="left"),
 }
 
@@ -483,15 +480,21 @@ CLASSES: dict[str, Spec] = {
 IN_PYTHON = {
     "BertweetTokenizer": "word_bpe",
     "BlenderbotSmallTokenizer": "word_bpe",
-    "ByT5Tokenizer": "segmented",
+    "ByT5Tokenizer": "byt5",
     "EsmTokenizer": "esm",
     "GPTSw3Tokenizer": "gpt_sw3",
-    "M2M100Tokenizer": "segmented",
-    "MarianTokenizer": "segmented",
+    "M2M100Tokenizer": "translation",
+    "MarianTokenizer": "translation",
     "PhobertTokenizer": "word_bpe",
 }
 
 _made: dict[str, type[PreTrainedTokenizerFast]] = {}
+
+
+def tokenizer_names() -> list[str]:
+    """Return the names of all classes but the bases, those not yet made included."""
+    made = (f"{model}Tokenizer{fast}" for model in CLASSES for fast in ("", "Fast"))
+    return sorted([*made, *IN_PYTHON])
 
 
 def tokenizer_class(name: str) -> type[PreTrainedTokenizerFast] | None:
@@ -524,6 +527,7 @@ def _members(name: str, spec: Spec) -> dict[str, Any]:
         "mask_flags": spec.mask,
         "converted_flags": spec.converted_flags,
         "build": None if spec.build is None else staticmethod(spec.build),
+        "masks_texts": spec.masks_texts or spec.base.masks_texts,
     }
 
 

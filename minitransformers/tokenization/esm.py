@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,7 +33,7 @@ class EsmTokenizer(PythonTokenizer):
     @property
     def all_tokens(self) -> list[str]:
         """The tokens of the vocabulary in the order of their ids."""
-        return [token for _, token in sorted(self._tokens.items())]
+        return list(self._tokens.values())
 
     def token_to_id(self, token: str) -> int | None:
         """Return the id of a token of the vocabulary, that of unk for others."""
@@ -47,7 +46,7 @@ class EsmTokenizer(PythonTokenizer):
     def _unsplit(self) -> Iterable[str]:
         return {**self._vocabulary, **self._added}
 
-    def _pieces(self, text: str) -> list[str]:
+    def _pieces(self, text: str, as_target: bool = False) -> list[str]:
         return text.split()
 
     def build_inputs_with_special_tokens(
@@ -64,12 +63,5 @@ class EsmTokenizer(PythonTokenizer):
             raise ValueError("Cannot tokenize multiple sequences when EOS token is not set!")
         return [self.cls_token_id, *token_ids_0, *end, *token_ids_1, *end]
 
-    def save_vocabulary(
-        self, save_directory: str | os.PathLike, filename_prefix: str | None = None
-    ) -> tuple[str, ...]:
-        """Write vocab.txt."""
-        prefix = f"{filename_prefix}-" if filename_prefix else ""
-        path = os.path.join(os.fspath(save_directory), f"{prefix}vocab.txt")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("\n".join(self.all_tokens))
-        return (path,)
+    def _vocabulary_files(self) -> dict[str, bytes]:
+        return {"vocab_file": "\n".join(self.all_tokens).encode()}

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tokenizers import AddedToken, Tokenizer, models, normalizers
+from tokenizers import AddedToken, Tokenizer, models
 
-from .convert.sentencepiece import BYTE, CONTROL, USER_DEFINED, read_sentencepiece
-from .convert.unigram import SPACE
+from .convert.sentencepiece import read_sentencepiece
 from .python_tokenizer import PythonTokenizer
-from .segmented import segmenting_model
+from .segmenter import Segmenter
 
 # Control characters other than tabs and line feeds, and spaces without width.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u200b]")
 _SPACES = re.compile("[\u2002\u2003\u2005\u2008-\u200a\u202f\u3000\ufffc]")
-_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
-# What sentencepiece writes for its unknown piece.
-_UNKNOWN = " \u2047 "
 
 
 class GPTSw3Tokenizer(PythonTokenizer):
@@ -61,18 +57,10 @@ class GPTSw3Tokenizer(PythonTokenizer):
     def _finish(self, options: dict[str, Any]) -> None:
         self.do_lower_case: bool = options["do_lower_case"]
         super()._finish(options)
-        model = read_sentencepiece(options["vocab_file"])
-        self._segmenter = Tokenizer(segmenting_model(model))
-        if model.charsmap:
-            self._segmenter.normalizer = normalizers.Precompiled(model.charsmap)
-        self._types = {piece.text: piece.type for piece in model.pieces}
-        self._unk_piece, self._unk_id = model.pieces[model.unk_id].text, model.unk_id
-        self._add_dummy_prefix = model.add_dummy_prefix
-        self._remove_extra_whitespaces = model.remove_extra_whitespaces
-        # User-defined pieces are whole wherever they stand, the longest first.
-        symbols = [piece.text for piece in model.pieces if piece.type == USER_DEFINED]
-        longest_first = map(re.escape, sorted(symbols, key=len, reverse=True))
-        self._symbols = re.compile(f"({'|'.join(longest_first) or '(?!)'})")
+        self._segmenter = Segmenter(options["vocab_file"])
+
+    def _vocabulary_files(self) -> dict[str, bytes]:
+        return {"vocab_file": self._segmenter.data}
 
     # -- from text to ids -----------------------------------------------------------------------
 
@@ -80,33 +68,8 @@ class GPTSw3Tokenizer(PythonTokenizer):
         """Return a text without invisible characters, with plain spaces, composed (NFC)."""
         return unicodedata.normalize("NFC", _SPACES.sub(" ", _UNSEEN.sub("", text)))
 
-    def _pieces(self, text: str) -> list[str]:
-        text = self._escaped(self.preprocess_text(text))
-        pieces: list[str] = []
-        for part in filter(None, self._symbols.split(text)):
-            if self._types.get(part) == USER_DEFINED:
-                pieces.append(part)
-                continue
-            data = part.encode()
-            for token in self._segmenter.model.tokenize(part):
-                start, end = token.offsets
-                unknown = token.id == self._unk_id
-                pieces.append(data[start:end].decode() if unknown else token.value)
-        return pieces
-
-    def _escaped(self, text: str) -> str:
-        """Return a text as the model's pieces are written."""
-        normalizer = self._segmenter.normalizer
-        if normalizer is not None:
-            text = "".join(
-                part if self._types.get(part) == USER_DEFINED else normalizer.normalize_str(part)
-                for part in self._symbols.split(text)
-            )
-        if self._remove_extra_whitespaces:
-            text = re.sub(" {2,}", " ", text).strip(" ")
-        if text and self._add_dummy_prefix:
-            text = f" {text}"
-        return text.replace(" ", SPACE)
+    def _pieces(self, text: str, as_target: bool = False) -> list[str]:
+        return self._segmenter.cut(self.preprocess_text(text))
 
     def _tokenize(
         self, text: str, as_target: bool = False, split_special_tokens: bool = False
@@ -142,9 +105,13 @@ class GPTSw3Tokenizer(PythonTokenizer):
     def encode_fast(
         self, text: str | list[str], return_tensors: str | bool = False
     ) -> list[int] | list[list[int]] | np.ndarray:
-        """Return the ids of a text or of a list of texts; special tokens in them are text."""
+        """Return the ids of a text or of a list of texts; special tokens in them are text.
+
+        return_tensors: True, "pt" or "np" for an array (seq,), of texts of one length (batch, seq).
+        """
         rows = [text] if isinstance(text, str) else text
-        ids = [[self._vocabulary.get(p, self._unk_id) for p in self._pieces(r)] for r in rows]
+        unk = self._segmenter.unk_id
+        ids = [[self._vocabulary.get(p, unk) for p in self._pieces(r)] for r in rows]
         found = ids[0] if isinstance(text, str) else ids
         return np.asarray(found) if return_tensors in (True, "pt", "np") else found
 
@@ -153,7 +120,7 @@ class GPTSw3Tokenizer(PythonTokenizer):
     def decode_fast(self, token_ids: int | list[int]) -> str:
         """Return the text of ids, without special tokens."""
         ids = [token_ids] if isinstance(token_ids, int) else token_ids
-        return self._text([self._tokens[index] for index in ids])
+        return self._segmenter.join([self._tokens[index] for index in ids])
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
         """Join pieces into text; special tokens stand in it, a space before each run of them."""
@@ -162,42 +129,14 @@ class GPTSw3Tokenizer(PythonTokenizer):
         run: list[str] = []
         for token in tokens:
             if token in special:
-                text += ("" if after_special else " ") + self._text(run) + token
+                text += ("" if after_special else " ") + self._segmenter.join(run) + token
                 run = []
             else:
                 run.append(token)
             after_special = token in special
-        return text + self._text(run)
-
-    def _text(self, pieces: Iterable[str]) -> str:
-        """Return what sentencepiece makes of pieces."""
-        text, data = "", b""
-        # The space before the first word is not the text's: here it still has to be taken away.
-        at_start = self._add_dummy_prefix or self._remove_extra_whitespaces
-        for piece in pieces:
-            kind = self._types.get(piece)
-            if kind == BYTE:
-                data += bytes([int(piece[3:5], 16)])
-                continue
-            text, data = text + _text_of(data), b""
-            at_start = at_start and not text
-            if kind is None:
-                text += piece
-            elif piece == self._unk_piece:
-                text += _UNKNOWN
-            elif kind != CONTROL:
-                if at_start and piece.startswith(SPACE):
-                    piece = piece.removeprefix(SPACE)
-                    at_start = self._remove_extra_whitespaces
-                text += piece.replace(SPACE, " ")
-        return text + _text_of(data)
+        return text + self._segmenter.join(run)
 
     @staticmethod
     def clean_up_tokenization(out_string: str) -> str:
         """Return the text as it is: it needs no cleaning."""
         return out_string
-
-
-def _text_of(data: bytes) -> str:
-    """Decode bytes; each that is no part of a character becomes U+FFFD."""
-    return _ESCAPED_BYTE.sub("\ufffd", data.decode(errors="surrogateescape"))

@@ -2,11 +2,14 @@
 
 Added tokens are found in running text before the class cuts the rest; what is no added token is
 looked up in a vocabulary, where whatever is unknown gets the id of unk. The Rust tokenizer below
-holds the tokens and their ids, and cuts nothing.
+holds the tokens and their ids, and cuts nothing: there is no alignment to the text (`is_fast` is
+False), and truncation follows `prepare_for_model`.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,14 +17,25 @@ from typing import Any
 import numpy as np
 from tokenizers import AddedToken, Tokenizer
 
-from .segmented import SegmentedTokenizer
+from .calling import EmptyBatchError
+from .encoding import BatchEncoding
+from .tokenizer import PreTrainedTokenizerFast
 
 
-class PythonTokenizer(SegmentedTokenizer):
+class PythonTokenizer(PreTrainedTokenizerFast):
     """Splits texts at added tokens, and leaves the parts between them to `_pieces`."""
 
-    def _pieces(self, text: str) -> list[str]:
-        """Return the tokens of a text that holds no added token."""
+    is_fast = False
+    saves_vocabulary = True
+    masks_texts = True
+    vocab_files_names: dict[str, str] = {}
+    model_input_names = ["input_ids", "attention_mask"]
+    # What stands around the ids of a text.
+    prefix_tokens: list[int] = []
+    suffix_tokens: list[int] = []
+
+    def _pieces(self, text: str, as_target: bool = False) -> list[str]:
+        """Return the tokens of a text (of the target side?) that holds no added token."""
         raise NotImplementedError
 
     # -- loading and saving ---------------------------------------------------------------------
@@ -30,7 +44,8 @@ class PythonTokenizer(SegmentedTokenizer):
         # Nothing but added tokens is read from a tokenizer.json, and those are known by now.
         kwargs.pop("tokenizer_file", None)
         tokenizer = super()._take_backend(kwargs)
-        self._vocabulary = tokenizer.get_vocab(with_added_tokens=False)
+        vocabulary = tokenizer.get_vocab(with_added_tokens=False)
+        self._vocabulary = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
         self._tokens = {index: token for token, index in self._vocabulary.items()}
         return tokenizer
 
@@ -52,6 +67,25 @@ class PythonTokenizer(SegmentedTokenizer):
                 "tokenizer.json of it: leave legacy_format unset or pass True."
             )
         return super()._write(folder, True, filename_prefix)
+
+    def _vocabulary_files(self) -> dict[str, bytes]:
+        """Return the contents of vocabulary files by role: those that are known without a file."""
+        return {}
+
+    def save_vocabulary(
+        self, save_directory: str | os.PathLike, filename_prefix: str | None = None
+    ) -> tuple[str, ...]:
+        """Write the vocabulary files."""
+        contents = self._vocabulary_files()
+        if not contents:
+            return super().save_vocabulary(save_directory, filename_prefix)
+        prefix = f"{filename_prefix}-" if filename_prefix else ""
+        saved = []
+        for role, data in contents.items():
+            saved.append(os.path.join(save_directory, prefix + self.vocab_files_names[role]))
+            with open(saved[-1], "wb") as file:
+                file.write(data)
+        return tuple(saved)
 
     # -- tokens and ids -------------------------------------------------------------------------
 
@@ -80,7 +114,11 @@ class PythonTokenizer(SegmentedTokenizer):
 
     def _learn_added_tokens(self) -> None:
         """Prepare to find the added tokens in texts."""
-        self._added = {token.content: token for token in self.added_tokens_decoder.values()}
+        added = self.added_tokens_decoder
+        self._added = {token.content: token for token in added.values()}
+        ids = {token.content: index for index, token in added.items()}
+        self._ids = {**self._vocabulary, **ids}
+        self._added_tokens = {index: token.content for index, token in added.items()}
         longest_first = sorted(filter(None, self._unsplit()), key=len, reverse=True)
         self._splitter = re.compile(f"({'|'.join(map(re.escape, longest_first)) or '(?!)'})")
 
@@ -89,18 +127,16 @@ class PythonTokenizer(SegmentedTokenizer):
         return self._added
 
     def _token_to_id(self, token: str) -> int | None:
-        if token in self._added:
-            return self._backend.tokenizer.token_to_id(token)
-        return self._vocabulary.get(token, self._vocabulary.get(str(self._unk_token)))
+        index = self._ids.get(token)
+        return self._ids.get(str(self._unk_token)) if index is None else index
 
     def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
         """Return the token of an id, or the tokens of a list or array; unk for unknown ids."""
-        added = self.added_tokens_decoder
+        added, tokens, unk = self._added_tokens, self._tokens, self.unk_token
 
         def token_of(index: int) -> str | None:
-            if index in added:
-                return added[index].content
-            return self._tokens.get(index, self.unk_token)
+            token = added.get(index)
+            return tokens.get(index, unk) if token is None else token
 
         if isinstance(ids, (int, np.integer)):
             return token_of(int(ids))
@@ -116,21 +152,21 @@ class PythonTokenizer(SegmentedTokenizer):
         return self._tokenize(text, **self._tokenizing(options, batched=False))
 
     def _tokenizing(self, options: dict[str, Any], batched: bool) -> dict[str, bool]:
-        asked = options.get("split_special_tokens")
-        how = super()._tokenizing(options, batched)
+        """Take out of a call's options what `_tokenize` must know."""
+        asked = options.pop("split_special_tokens", None)
         # As in the reference, a batch follows the tokenizer's own setting whatever the call says.
         if batched or asked is None:
             asked = self.split_special_tokens
-        return {**how, "split_special_tokens": asked}
+        return {"as_target": options.pop("as_target", False), "split_special_tokens": asked}
 
     def _tokenize(
         self, text: str, as_target: bool = False, split_special_tokens: bool = False
     ) -> list[str]:
         if split_special_tokens:
-            return self._pieces(text) if text else []
+            return self._pieces(text, as_target) if text else []
         tokens: list[str] = []
         for part in self._parts(text):
-            tokens += [part] if part in self._added else self._pieces(part)
+            tokens += [part] if part in self._added else self._pieces(part, as_target)
         return tokens
 
     def _parts(self, text: str) -> list[str]:
@@ -155,41 +191,122 @@ class PythonTokenizer(SegmentedTokenizer):
                 parts[position] = ""
         return [part for part in parts if part]
 
+    # -- from texts to the model's inputs --------------------------------------------------------
+
+    def _to_ids(self, text: Any, split: bool, how: dict[str, bool]) -> list[int]:
+        """Return the ids of a text, of words, of tokens, or of ids themselves.
+
+        how: the keywords of `_tokenize` that the call asks for.
+        """
+        if isinstance(text, str):
+            tokens = self._tokenize(text, **how)
+        elif split:
+            tokens = [token for word in text for token in self._tokenize(word, **how)]
+        elif text and isinstance(text[0], int):
+            return list(text)
+        else:
+            tokens = list(text)
+        return self._numbered(tokens, how["as_target"])
+
+    def _numbered(self, tokens: list[str], as_target: bool) -> list[int]:
+        return self.convert_tokens_to_ids(tokens)
+
+    def _encode_rows(self, rows: list[Any], *, batched: bool, **options: Any) -> BatchEncoding:
+        if options.pop("return_offsets_mapping", False):
+            raise NotImplementedError(
+                "return_offsets_mapping is not available: this tokenizer keeps no alignment "
+                "between tokens and text."
+            )
+        if not rows:
+            raise EmptyBatchError("The batch of texts is empty: there is nothing to encode.")
+        split = options.pop("is_split_into_words", False)
+        how = self._tokenizing(options, batched)
+        pairs = [self._pair_of_ids(row, split, how) for row in rows]
+        return_tensors = options.pop("return_tensors", None)
+        if not batched:
+            return self.prepare_for_model(
+                *pairs[0],
+                **options,
+                return_tensors=return_tensors,
+                prepend_batch_axis=return_tensors is not None,
+            )
+        plan = self._plan(
+            options.pop("padding", False),
+            options.pop("truncation", None),
+            options.pop("max_length", None),
+            options.get("pad_to_multiple_of"),
+            options.get("verbose", True),
+        )
+        multiple, side = options.pop("pad_to_multiple_of", None), options.pop("padding_side", None)
+        mask = options.pop("return_attention_mask", None)
+        options |= {"truncation": plan.truncation, "max_length": plan.max_length}
+        options["return_attention_mask"] = False
+        encodings = [self.prepare_for_model(*pair, **options) for pair in pairs]
+        data = {name: [row[name] for row in encodings] for name in encodings[0]}
+        return self._pad_lists(data, plan, multiple, side, mask, return_tensors)
+
+    def _pair_of_ids(
+        self, row: Any, split: bool, how: dict[str, bool]
+    ) -> tuple[list[int], list[int] | None]:
+        """Return the ids of a row's first and second text."""
+        words = split and not (isinstance(row, list) and row and isinstance(row[0], list))
+        paired = isinstance(row, tuple) or (isinstance(row, list) and len(row) == 2 and not words)
+        text, pair = row if paired else (row, None)
+        ids = self._to_ids(text, split, how)
+        return ids, None if pair is None else self._to_ids(pair, split, how)
+
+    def num_special_tokens_to_add(self, pair: bool = False) -> int:
+        """Return how many special tokens a text (or a pair) gets."""
+        return len(self.build_inputs_with_special_tokens([], [] if pair else None))
+
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """Return one or two lists of ids with the special tokens around them."""
+        return [*self.prefix_tokens, *token_ids_0, *(token_ids_1 or []), *self.suffix_tokens]
+
     # -- from ids to text -----------------------------------------------------------------------
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
         """Join tokens into text, with spaces between them."""
         return " ".join(tokens)
 
+    def _joined(self, tokens: list[str], **_: Any) -> str:
+        """Join tokens as the options of `decode` say."""
+        return self.convert_tokens_to_string(tokens)
+
     def _decode_ids(
         self,
         ids: list[int],
         skip_special_tokens: bool,
         spaces_between_special_tokens: bool = True,
-        **_: Any,
+        **how: Any,
     ) -> str:
-        special = self.all_special_tokens
-        # Added tokens stand outside of what `convert_tokens_to_string` joins, but special ones
-        # only if the vocabulary lacks them and they have no role.
-        apart = (self._added.keys() - special) | {
-            token
-            for token in self.additional_special_tokens or ()
-            if self.convert_tokens_to_ids(token) >= self.vocab_size
-        }
+        special = set(self.all_special_tokens)
+        additional = set(self.additional_special_tokens or ())
+        size = self.vocab_size
+
+        def stands_apart(token: str) -> bool:
+            # Added tokens stand outside of what `convert_tokens_to_string` joins, but special ones
+            # only if the vocabulary lacks them and they have no role.
+            if token not in self._added:
+                return False
+            return token not in special or (token in additional and self._ids[token] >= size)
+
         texts: list[str] = []
         run: list[str] = []
         for token in self.convert_ids_to_tokens(ids, skip_special_tokens):
             if skip_special_tokens and token in special:
                 continue
-            if token not in apart:
+            if not stands_apart(token):
                 run.append(token)
                 continue
-            if run and (text := self.convert_tokens_to_string(run)):
+            if run and (text := self._joined(run, **how)):
                 texts.append(text)
             run = []
             texts.append(token)
         if run:
-            texts.append(self.convert_tokens_to_string(run))
+            texts.append(self._joined(run, **how))
         return (" " if spaces_between_special_tokens else "").join(texts)
 
 
@@ -205,3 +322,16 @@ def _flagged(token: str | AddedToken, special: bool) -> AddedToken:
         normalized=token.normalized,
         special=token.special or special,
     )
+
+
+def json_vocabulary(vocabulary: dict[str, int]) -> bytes:
+    """Return the contents of a vocab.json."""
+    return f"{json.dumps(vocabulary, indent=2, ensure_ascii=False)}\n".encode()
+
+
+def first_tokens(options: dict[str, Any], roles: Sequence[str]) -> dict[str, int]:
+    """Return a vocabulary of the special tokens that have the first ids."""
+    # Whoever gave another token one of these roles has the first one's id in the configuration.
+    declared = options.get("added_tokens_decoder") or {}
+    tokens = (declared.get(i, options[f"{role}_token"]) for i, role in enumerate(roles))
+    return {str(token): index for index, token in enumerate(tokens)}

@@ -12,6 +12,17 @@ from .base import TokenizerBase
 ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 SPECIAL_TOKENS_ATTRIBUTES = [*(f"{role}_token" for role in ROLES), "additional_special_tokens"]
 
+# The special tokens of models that were trained with fairseq.
+FAIRSEQ = {
+    "bos_token": "<s>",
+    "eos_token": "</s>",
+    "sep_token": "</s>",
+    "cls_token": "<s>",
+    "unk_token": "<unk>",
+    "pad_token": "<pad>",
+    "mask_token": "<mask>",
+}
+
 
 def _token_property(role: str) -> property:
     name = f"_{role}_token"
@@ -117,19 +128,22 @@ class SpecialTokensMixin(TokenizerBase):
         values = ((name, getattr(self, f"_{name}")) for name in SPECIAL_TOKENS_ATTRIBUTES)
         return {name: value for name, value in values if value}
 
-    @property
-    def all_special_tokens_extended(self) -> list[str | AddedToken]:
-        """Every special token once, in the order of the roles."""
+    def _special_tokens(self) -> dict[str, str | AddedToken]:
         tokens: dict[str, str | AddedToken] = {}
         for value in self.special_tokens_map_extended.values():
             for token in value if isinstance(value, (list, tuple)) else [value]:
                 tokens.setdefault(str(token), token)
-        return list(tokens.values())
+        return tokens
+
+    @property
+    def all_special_tokens_extended(self) -> list[str | AddedToken]:
+        """Every special token once, in the order of the roles."""
+        return list(self._special_tokens().values())
 
     @property
     def all_special_tokens(self) -> list[str]:
         """Every special token once, as plain strings."""
-        return [str(token) for token in self.all_special_tokens_extended]
+        return list(self._special_tokens())
 
     @property
     def all_special_ids(self) -> list[int]:

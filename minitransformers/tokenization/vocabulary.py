@@ -12,10 +12,14 @@ from tokenizers import AddedToken, Tokenizer
 from .special_tokens import SpecialTokensMixin
 from .strategies import InputTypeError, PreconditionError
 
+_TEXT = -1  # stands for an id of a text
+
 
 class VocabularyMixin(SpecialTokensMixin):
     """Tokens, ids, and the special tokens around texts."""
 
+    # Whether `get_special_tokens_mask` answers for ids without special tokens.
+    masks_texts = False
     _lock: threading.Lock
 
     @property
@@ -136,7 +140,15 @@ class VocabularyMixin(SpecialTokensMixin):
         token_ids_1: Sequence[int] | None = None,
         already_has_special_tokens: bool = False,
     ) -> list[int]:
-        """Return 1 for special ids and 0 for others, of ids that hold special tokens already."""
+        """Return 1 for special ids and 0 for others, of ids that hold special tokens already.
+
+        Some classes also tell where special tokens will stand around ids that hold none.
+        Raises ValueError otherwise.
+        """
+        if self.masks_texts and not already_has_special_tokens:
+            second = None if token_ids_1 is None else [_TEXT] * len(token_ids_1)
+            ids = self.build_inputs_with_special_tokens([_TEXT] * len(token_ids_0), second)
+            return [int(index != _TEXT) for index in ids]
         if not already_has_special_tokens or token_ids_1 is not None:
             raise PreconditionError(
                 "get_special_tokens_mask() needs already_has_special_tokens=True and one list of "

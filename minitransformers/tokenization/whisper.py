@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from tokenizers import processors
@@ -22,6 +21,7 @@ class WhisperFamily(PrefixSpaceFamily):
     predict_timestamps: whether times are written, so that <|notimestamps|> is left out
     """
 
+    masks_texts = True
     language: str | None
     task: str | None
     predict_timestamps: bool
@@ -91,18 +91,6 @@ class WhisperFamily(PrefixSpaceFamily):
     ) -> list[int]:
         """Return one or two lists of ids with the special tokens around them."""
         return [*self.prefix_tokens, *token_ids_0, *(token_ids_1 or []), self.eos_token_id]
-
-    def get_special_tokens_mask(
-        self,
-        token_ids_0: Sequence[int],
-        token_ids_1: Sequence[int] | None = None,
-        already_has_special_tokens: bool = False,
-    ) -> list[int]:
-        """Return 1 for every special token that would stand around these ids, 0 for the ids."""
-        if already_has_special_tokens:
-            return super().get_special_tokens_mask(token_ids_0, token_ids_1, True)
-        ids = len(token_ids_0) + len(token_ids_1 or [])
-        return [1] * len(self.prefix_tokens) + [0] * ids + [1]
 
     def get_decoder_prompt_ids(
         self, task: str | None = None, language: str | None = None, no_timestamps: bool = True

@@ -7,7 +7,6 @@ The pieces of a word depend on the merges alone: a piece may be missing in the v
 from __future__ import annotations
 
 import math
-import os
 import re
 from itertools import pairwise
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 from tokenizers import Tokenizer, models
 
 from .loading import read_json
-from .python_tokenizer import PythonTokenizer
-from .saving import write_json
+from .python_tokenizer import PythonTokenizer, first_tokens, json_vocabulary
+from .special_tokens import FAIRSEQ
 from .tweets import normalize_tweet
 
 END = "</w>"
@@ -70,7 +69,7 @@ class WordBpeTokenizer(PythonTokenizer):
             pieces = self._known[word] = merge_word(word, self._ranks)
         return pieces
 
-    def _pieces(self, text: str) -> list[str]:
+    def _pieces(self, text: str, as_target: bool = False) -> list[str]:
         return [piece for word in _WORDS.findall(text) for piece in self._word(word)]
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
@@ -83,15 +82,7 @@ class PhobertTokenizer(WordBpeTokenizer):
 
     vocab_files_names = {"vocab_file": "vocab.txt", "merges_file": "bpe.codes"}
     model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
-    defaults: dict[str, Any] = {
-        "bos_token": "<s>",
-        "eos_token": "</s>",
-        "sep_token": "</s>",
-        "cls_token": "<s>",
-        "unk_token": "<unk>",
-        "pad_token": "<pad>",
-        "mask_token": "<mask>",
-    }
+    defaults: dict[str, Any] = FAIRSEQ
 
     @staticmethod
     def build(options: dict[str, Any]) -> Tokenizer:
@@ -99,12 +90,7 @@ class PhobertTokenizer(WordBpeTokenizer):
 
         Raises ValueError for a line without a token and a count.
         """
-        roles = ("bos_token", "pad_token", "eos_token", "unk_token")
-        # Whoever gave another token one of these roles has the first one's id in the configuration.
-        declared = options.get("added_tokens_decoder") or {}
-        vocabulary = {
-            str(declared.get(index, options[role])): index for index, role in enumerate(roles)
-        }
+        vocabulary = first_tokens(options, ("bos", "pad", "eos", "unk"))
         path = options["vocab_file"]
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
@@ -151,7 +137,7 @@ class BertweetTokenizer(PhobertTokenizer):
         """Return a tweet as the model was trained on it."""
         return normalize_tweet(tweet)
 
-    def _pieces(self, text: str) -> list[str]:
+    def _pieces(self, text: str, as_target: bool = False) -> list[str]:
         return super()._pieces(normalize_tweet(text) if self.normalization else text)
 
 
@@ -183,7 +169,7 @@ class BlenderbotSmallTokenizer(WordBpeTokenizer):
         # The first line is a version; behind the last is nothing.
         return {tuple(line.split()): rank for rank, line in enumerate(lines[1:-1])}
 
-    def _pieces(self, text: str) -> list[str]:
+    def _pieces(self, text: str, as_target: bool = False) -> list[str]:
         words: list[str] = []
         for word in self._WORDS.findall(text):
             apart = re.sub(r"([.,!?()])", r" \1", word).replace("'", " ' ")
@@ -193,15 +179,9 @@ class BlenderbotSmallTokenizer(WordBpeTokenizer):
     def _token_to_id(self, token: str) -> int | None:
         return super()._token_to_id(token if token in self._added else token.lower())
 
-    def save_vocabulary(
-        self, save_directory: str | os.PathLike, filename_prefix: str | None = None
-    ) -> tuple[str, ...]:
-        """Write vocab.json and merges.txt."""
-        folder = os.fspath(save_directory)
-        prefix = f"{filename_prefix}-" if filename_prefix else ""
-        paths = [os.path.join(folder, prefix + name) for name in self.vocab_files_names.values()]
-        write_json(paths[0], self._vocabulary)
-        with open(paths[1], "w", encoding="utf-8") as file:
-            merges = sorted(self._ranks, key=self._ranks.__getitem__)
-            file.write("\n".join(["#version: 0.2", *map(" ".join, merges), ""]))
-        return tuple(paths)
+    def _vocabulary_files(self) -> dict[str, bytes]:
+        merges = map(" ".join, sorted(self._ranks, key=self._ranks.__getitem__))
+        return {
+            "vocab_file": json_vocabulary(self._vocabulary),
+            "merges_file": "\n".join(["#version: 0.2", *merges, ""]).encode(),
+        }

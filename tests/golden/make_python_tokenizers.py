@@ -1,7 +1,7 @@
 """Write python_tokenizers.json.gz, with the reference installed (and without the package emoji).
 
-Small vocabularies in the files of ESM's, BERTweet's, PhoBERT's, BlenderbotSmall's and GPT-SW3's
-tokenizers, and what the reference answers with them.
+Small vocabularies in the files of ESM's, BERTweet's, PhoBERT's, BlenderbotSmall's, GPT-SW3's,
+Marian's and M2M100's tokenizers, and what the reference answers with them, and with ByT5's.
 """
 
 from __future__ import annotations
@@ -15,14 +15,34 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import sentencepiece
 from fuzz_tokenizers import run_call
 from make_tokenizers import CORPUS, sentencepiece_model
 from python_tokenizer_cases import SPECIAL, draw_python_call, draw_tweet, scenario
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer
+from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
 
 HERE = Path(__file__).parent
-CALLS, TWEETS = 14, 150
+CALLS, TWEETS = 20, 150
+# A few of the rules for characters that models come with: the longest wins.
+RULES = {
+    "e\u0301": "é",
+    "か\u3099": "が",
+    "\u1100\u1161": "가",
+    "\u1100\u1161\u11a8": "각",
+    "\u3000": " ",
+    "\t": " ",
+    "\n": " ",
+    "½": "1/2",
+    "ﬁ": "fi",
+    "\u200b": "",
+}
+OPTIONS = {
+    "BertweetTokenizer": {"normalization": True},
+    "MarianTokenizer": {"separate_vocabs": True},
+    "M2M100Tokenizer": {"src_lang": "fr", "tgt_lang": "de"},
+}
 ESM = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>"]
 
 
@@ -44,6 +64,52 @@ def word_bpe(lowercase: bool) -> tuple[list[str], list[list[str]]]:
     return found[5:], merges
 
 
+def numbered(*tokens: str) -> bytes:
+    return json.dumps({token: i for i, token in enumerate(dict.fromkeys(tokens))}).encode()
+
+
+def pieces_of(model: bytes) -> list[str]:
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    return [processor.id_to_piece(i) for i in range(3, processor.get_piece_size())]
+
+
+def marian() -> dict[str, bytes]:
+    """Two sides with their own characters, pieces and ids; some pieces have no id."""
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as file:
+        for found, written in RULES.items():
+            codes = (" ".join(f"{ord(char):X}" for char in text) for text in (found, written))
+            print(*codes, sep="\t", file=file, flush=True)
+        source = sentencepiece_model(
+            model_type="unigram", vocab_size=350, normalization_rule_tsv=file.name
+        )
+    target = sentencepiece_model(
+        model_type="unigram", vocab_size=300, normalization_rule_name="identity"
+    )
+    known = pieces_of(source)[:250]
+    return {
+        "source.spm": source,
+        "target.spm": target,
+        "vocab.json": numbered("</s>", "<unk>", *known, ">>fr<<", ">>es<<", "<pad>"),
+        "target_vocab.json": numbered("</s>", "<unk>", *pieces_of(target)[:200], "<pad>"),
+    }
+
+
+def m2m100() -> dict[str, bytes]:
+    """The languages are special tokens by special_tokens_map.json, as in the checkpoints."""
+    model = sentencepiece_model(
+        model_type="bpe", vocab_size=500, normalization_rule_name="identity"
+    )
+    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    languages = [f"__{code}__" for code in FAIRSEQ_LANGUAGE_CODES["m2m100"]]
+    return {
+        "sentencepiece.bpe.model": model,
+        "vocab.json": numbered("<s>", "<pad>", "</s>", "<unk>", *pieces_of(model)[:400]),
+        "special_tokens_map.json": json.dumps(
+            {**special, "sep_token": "</s>", "additional_special_tokens": languages}
+        ).encode(),
+    }
+
+
 def folders() -> dict[str, dict[str, bytes]]:
     """Return folder -> file name -> contents."""
     pieces, merges = word_bpe(lowercase=False)
@@ -62,6 +128,9 @@ def folders() -> dict[str, dict[str, bytes]]:
             "merges.txt": "\n".join(["#version: 0.2", *map(" ".join, lower_merges), ""]),
         },
         "GPTSw3Tokenizer": {},
+        "MarianTokenizer": {},
+        "M2M100Tokenizer": {},
+        "ByT5Tokenizer": {},
     }
     model = sentencepiece_model(
         model_type="bpe",
@@ -81,10 +150,12 @@ def folders() -> dict[str, dict[str, bytes]]:
     found = {}
     for name, contents in files.items():
         config = {"tokenizer_class": name, "model_max_length": 512}
-        config |= {"normalization": True} if name == "BertweetTokenizer" else {}
+        config |= OPTIONS.get(name, {})
         found[name] = {file: text.encode() for file, text in contents.items()}
         found[name]["tokenizer_config.json"] = json.dumps(config).encode()
     found["GPTSw3Tokenizer"]["spiece.model"] = model
+    found["MarianTokenizer"] |= marian()
+    found["M2M100Tokenizer"] |= m2m100()
     return found
 
 

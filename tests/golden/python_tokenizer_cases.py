@@ -13,6 +13,9 @@ SPECIAL = [
     "<s> </s> <unk> <pad> <|endoftext|> __start__ __end__ __unk__",
     "it's @user's #tag, hello! (www.example.com/a?b) won't…\n\nx",
     "<new> newtok NewTok lst rst sgl <x>",
+    ">>fr<< hello >>es<< world",
+    "__en__ hello __de__<extra_id_1> x </s> y",
+    "e\u0301 が か\u3099 각 \u1100\u1161\u11a8 漢字 \u2047 a\u2581b\u3000c",
     "hej på dig, Svenska är kul! a\u00a0b\u2009c\u3000d\ufffce x\u0085y\u200bz\u00ad",
 ]
 TWEETS = [
@@ -44,6 +47,14 @@ def draw_python_call(rng: random.Random) -> dict:
     call["kwargs"].pop("return_offsets_mapping", None)
     if "max_length" not in call["kwargs"]:
         call["kwargs"].pop("return_overflowing_tokens", None)
+    # torch makes empty rows of overflowing tokens if the first is one.
+    if "return_overflowing_tokens" in call["kwargs"]:
+        call["kwargs"].pop("return_tensors", None)
+    if rng.random() < 0.3 and not call["kwargs"].get("is_split_into_words"):
+        texts = call["text"]
+        call["kwargs"]["text_target"] = (
+            rng.choices(SPECIAL, k=len(texts)) if isinstance(texts, list) else rng.choice(SPECIAL)
+        )
     return call
 
 
@@ -58,7 +69,7 @@ def facts(tokenizer) -> dict:
         "sizes": [len(tokenizer), tokenizer.vocab_size, tokenizer.max_len_sentences_pair],
         "built": [tokenizer.build_inputs_with_special_tokens([5, 6], x) for x in (None, [7])],
         "types": [tokenizer.create_token_type_ids_from_sequences([5, 6], x) for x in (None, [7])],
-        "masks": [tokenizer.get_special_tokens_mask([5, 6], x) for x in (None, [7])],
+        "masks": [tokenizer.get_special_tokens_mask([0, 1, 6], x) for x in (None, [3, 7], [])],
         "mask": tokenizer.get_special_tokens_mask([0, 1, 2, 3, 4], already_has_special_tokens=True),
         "ids": [tokenizer.convert_tokens_to_ids(name) for name in names],
         "tokens": tokenizer.convert_ids_to_tokens([0, 1, 2, 3, last], skip_special_tokens=True),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,40 @@ def test_a_saved_tokenizer_answers_alike(name: str, checkpoints: Path, tmp_path:
     assert scenario(again) == scenario(tokenizer)
     with pytest.raises(ValueError, match="legacy_format"):
         tokenizer.save_pretrained(tmp_path, legacy_format=False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_read_can_be_saved_without_it(
+    name: str, checkpoints: Path, tmp_path: Path
+) -> None:
+    """But PhoBERT's files are copied, as in the reference."""
+    shutil.copytree(checkpoints / name, tmp_path / "old")
+    tokenizer = pickle.loads(pickle.dumps(AutoTokenizer.from_pretrained(tmp_path / "old")))
+    shutil.rmtree(tmp_path / "old")
+    tokenizer.save_pretrained(tmp_path / "new")
+    if name in ("BertweetTokenizer", "PhobertTokenizer"):
+        return
+    again = AutoTokenizer.from_pretrained(tmp_path / "new")
+    assert again.get_vocab() == tokenizer.get_vocab()
+    assert again("hello <unk> wörld")["input_ids"] == tokenizer("hello <unk> wörld")["input_ids"]
+
+
+def test_marian_can_split_special_tokens(checkpoints: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoints / "MarianTokenizer")
+    assert tokenizer.tokenize("a</s>")[-1] == "</s>"
+    assert tokenizer.tokenize("a</s>", split_special_tokens=True)[-1] == ">"
+    assert tokenizer.supported_language_codes == []
+    joined = AutoTokenizer.from_pretrained(checkpoints / "MarianTokenizer", separate_vocabs=False)
+    assert joined.supported_language_codes == [">>fr<<", ">>es<<"]
+
+
+def test_byt5_counts_its_extra_ids() -> None:
+    assert len(minitransformers.ByT5Tokenizer()) == 384
+    assert len(minitransformers.ByT5Tokenizer(extra_ids=0)) == 259
+    tokens = ["<extra_id_0>", "<x>"]
+    assert len(minitransformers.ByT5Tokenizer(extra_ids=1, additional_special_tokens=tokens)) == 261
+    with pytest.raises(ValueError, match="extra_ids=2"):
+        minitransformers.ByT5Tokenizer(extra_ids=2, additional_special_tokens=tokens)
 
 
 def test_tweets_are_normalised(checkpoints: Path) -> None:

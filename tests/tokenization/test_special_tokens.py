@@ -3,6 +3,7 @@
 import pytest
 from tokenizers import AddedToken
 
+import minitransformers
 from minitransformers.tokenization import AutoTokenizer
 
 
@@ -94,3 +95,22 @@ def test_repr_names_the_class(bert):
     assert repr(bert).startswith("BertTokenizerFast(name_or_path=")
     assert "special_tokens={" in repr(bert)
     assert bool(bert)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "file"),
+    [
+        ("BigBird", "AlbertTokenizer", "spiece.model"),
+        ("DebertaV2", "AlbertTokenizer", "spiece.model"),
+        ("RemBert", "AlbertTokenizer", "spiece.model"),
+        ("Herbert", "RobertaTokenizer", "vocab.json merges.txt"),
+    ],
+)
+def test_where_special_tokens_will_stand(folders, name, folder, file):
+    """The classes that tell it in the reference, and what they tell there."""
+    tokenizer_class = getattr(minitransformers, f"{name}TokenizerFast")
+    tokenizer = tokenizer_class(*(str(folders[folder] / part) for part in file.split()))
+    assert tokenizer.get_special_tokens_mask([5, 6]) == [1, 0, 0, 1]
+    assert tokenizer.get_special_tokens_mask([5, 6], [7]) == [1, 0, 0, 1, 0, 1]
+    with pytest.raises(ValueError, match="one list"):
+        tokenizer.get_special_tokens_mask([5], [6], already_has_special_tokens=True)
