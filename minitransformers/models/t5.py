@@ -16,6 +16,7 @@ from .config import PretrainedConfig
 from .heads import (
     ForTokenClassification,
     span_loss,
+    start_and_end,
     token_loss,
 )
 from .modeling import PreTrainedModel
@@ -330,7 +331,7 @@ class T5ForQuestionAnswering(T5Model):
 
     def __init__(self, config: T5Config):
         super().__init__(config)
-        self.qa_outputs = Linear(config.d_model, 2)
+        self.qa_outputs = Linear(config.d_model, config.num_labels)
 
     def complete(self, inputs: dict[str, Any], targets: dict[str, Any]) -> dict[str, Any]:
         return self.decode_the_input(inputs)
@@ -338,7 +339,7 @@ class T5ForQuestionAnswering(T5Model):
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
         values = super().forward(state, **inputs)
         logits = self.qa_outputs(values.pop("last_hidden_state"))
-        return {"start_logits": logits[:, :, 0], "end_logits": logits[:, :, 1], **values}
+        return start_and_end(logits) | values
 
     def loss(
         self, values: dict[str, Any], start_positions: Any = None, end_positions: Any = None

@@ -58,12 +58,20 @@ class Step:
         raise NotImplementedError
 
     def width(self, width: int) -> int:
-        """Elements of a vector that this step makes of one of `width` elements."""
+        """Elements of a vector that this step makes of one of `width` elements.
+
+        Raises ValueError if it takes others.
+        """
         return width
 
     def files(self, width: int) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
         """-> its configuration and its arrays, as they are saved. width: of what it is given"""
         return None, {}
+
+
+def _check_width(step: Step, taken: int, width: int) -> None:
+    if taken != width:
+        raise ValueError(f"{step.kind} takes vectors of {taken} elements and is given {width}")
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ class Dense(Step):
         features["sentence_embedding"] = _ACTIVATIONS[self.activation](x)
 
     def width(self, width: int) -> int:
+        _check_width(self, self.weight.shape[1], width)
         return len(self.weight)
 
     def files(self, width: int) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
@@ -131,6 +140,10 @@ class LayerNorm(Step):
     def __call__(self, features: Features) -> None:
         x = features["sentence_embedding"]
         features["sentence_embedding"] = ops.layer_norm(x, self.weight, self.bias, eps=1e-5)
+
+    def width(self, width: int) -> int:
+        _check_width(self, len(self.weight), width)
+        return width
 
     def files(self, width: int) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
         arrays = {"norm.weight": self.weight, "norm.bias": self.bias}

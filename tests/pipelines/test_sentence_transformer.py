@@ -170,6 +170,7 @@ def test_wrong_calls_are_named(load: Any, tmp_path: Path) -> None:
         ("modules.json", '[{"type": "x.Dense", "path": 3}]', "no path"),
         ("1_Pooling/config.json", '{"pooling_mode_mean_tokens": false}', "every mode is false"),
         ("1_Pooling/config.json", '{"pooling_mode": "most"}', "pools by 'most'; the modes are cls"),
+        ("1_Pooling/config.json", '{"pooling_mode_cls_token": true}', "takes .* 12 .* given 24"),
         ("2_Dense/config.json", '{"activation_function": "os.system"}', "activation system"),
         ("sentence_bert_config.json", "[]", "must hold a dict"),
     ],
