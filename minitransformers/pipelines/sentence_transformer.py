@@ -121,7 +121,9 @@ class SentenceTransformer(Shareable):
         try:
             self._width()
         except ValueError as error:
-            raise ValueError(f"{model.name_or_path}: its modules do not fit each other: {error}") from error
+            raise ValueError(
+                f"{model.name_or_path}: its modules do not fit each other: {error}"
+            ) from error
         limits = [modules.max_length, tokenizer.model_max_length, texts.longest_input(model)]
         known = [limit for limit in limits if limit and 0 < limit < VERY_LARGE_INTEGER]
         self.max_seq_length = min(known, default=None)
