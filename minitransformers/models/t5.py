@@ -235,6 +235,7 @@ class T5PreTrainedModel(PreTrainedModel):
     }
     shares_layers = True
     drawn_last = ("shared", "lm_head", "qa_outputs")
+    draws_new_rows = False
     # written by mistake into the first files
     ignore = ("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",)
 
