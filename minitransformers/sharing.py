@@ -32,7 +32,7 @@ class Shareable:
 
     def push_to_hub(
         self,
-        repo_id: str,
+        repo_id: str | None,
         use_temp_dir: bool | None = None,
         commit_message: str | None = None,
         private: bool | None = None,
@@ -47,7 +47,8 @@ class Shareable:
     ) -> Any:
         """Save it and upload the files to a repository of the Hub, made if there is none.
 
-        repo_id: "name", in the namespace of the token's account, or "organisation/name"
+        repo_id: "name", in the namespace of the token's account, or "organisation/name"; None where
+            the reference's old `repo_path_or_name` or `repo_url` says it
         use_temp_dir: False saves into the folder ./name, True into one that is removed; None keeps
             to ./name where it exists
         commit_message, commit_description: None is "Upload model", or what else it is
@@ -65,8 +66,9 @@ class Shareable:
             "variant": kwargs.pop("variant", None),
         }
         saving = {name: value for name, value in saving.items() if name in self.saving_options}
-        if kwargs.pop("repo_path_or_name", None) is not None:
-            raise TypeError("push_to_hub takes repo_id, not repo_path_or_name")
+        path = kwargs.pop("repo_path_or_name", None)
+        if path is not None:
+            kwargs["repo_path_or_name"] = os.path.basename(path) if os.path.isdir(path) else path
         upload = Upload.from_options(
             self,
             repo_id,
@@ -75,7 +77,7 @@ class Shareable:
             | {"private": private, "create_pr": create_pr, "revision": revision, "tags": tags}
             | ({} if token is None else {"token": token}),
         )
-        folder = repo_id.rpartition("/")[2]
+        folder = upload.repo_id.rpartition("/")[2] if path is None else os.fspath(path)
         if use_temp_dir is None:
             use_temp_dir = not os.path.isdir(folder)
         with contextlib.ExitStack() as stack:
@@ -130,13 +132,24 @@ class Upload:
     revision: str | None = None
     tags: str | list[str] | None = None
     ignore_metadata_errors: bool = False
+    exist_ok: bool = True
 
     @classmethod
-    def from_options(cls, thing: Shareable, repo_id: str, options: dict[str, Any]) -> Upload:
-        """From keywords, the reference's old ones among them. Raises TypeError for others."""
+    def from_options(cls, thing: Shareable, repo_id: str | None, options: dict[str, Any]) -> Upload:
+        """From keywords, the reference's old ones among them.
+
+        Raises TypeError for others, ValueError for one that is given by two names.
+        """
         options = dict(options)
-        if (old := options.pop("use_auth_token", None)) is not None:
-            options.setdefault("token", old)
+        options["token"] = _only(
+            {name: options.pop(name, None) for name in ("token", "use_auth_token")}
+        )
+        old_ids = {name: options.pop(name, None) for name in ("repo_path_or_name", "repo_url")}
+        if old_ids["repo_url"] is not None:
+            old_ids["repo_url"] = old_ids["repo_url"].removeprefix(hub.endpoint()).strip("/")
+        repo_id = _only({"repo_id": repo_id, **old_ids})
+        if repo_id is None:
+            raise TypeError("push_to_hub needs repo_id")
         if organization := options.pop("organization", None):
             repo_id = f"{organization}/{repo_id.rpartition('/')[2]}"
         unknown = options.keys() - {field.name for field in fields(cls)[2:]}
@@ -189,10 +202,10 @@ class Upload:
 
     def _make_repo(self, api: Any) -> str:
         """-> its id with the namespace"""
-        if "/" in self.repo_id and api.repo_exists(self.repo_id):
+        if self.exist_ok and "/" in self.repo_id and api.repo_exists(self.repo_id):
             return self.repo_id  # one that may be proposed to, though not made
         visibility = {} if self.private is None else {"private": self.private}
-        return api.create_repo(self.repo_id, exist_ok=True, **visibility).repo_id
+        return api.create_repo(self.repo_id, exist_ok=self.exist_ok, **visibility).repo_id
 
     def _make_branch(self, api: Any, repo: str) -> None:
         if self.revision is None or self.revision.startswith("refs/pr"):
@@ -240,6 +253,17 @@ class Upload:
         return f"Cannot push the {_noun(self.thing)} to {self.repo_id!r} at {hub.endpoint()}"
 
 
+def _only(values: dict[str, Any]) -> Any:
+    """The value of the one name that has one. Raises ValueError where two have, as the reference"""
+    given = [name for name, value in values.items() if value is not None]
+    if len(given) > 1:
+        raise ValueError(
+            f"`{given[0]}` and `{given[1]}` are both specified. Please set only the argument "
+            f"`{given[0]}`."
+        )
+    return values[given[0]] if given else None
+
+
 def _noun(thing: Shareable) -> str:
     """What a commit calls it, as the reference: model, config, tokenizer or else its class."""
     name = type(thing).__name__
@@ -247,12 +271,16 @@ def _noun(thing: Shareable) -> str:
 
 
 def _stamps(folder: str) -> dict[str, tuple]:
-    """{file: what changes when it is written}, none if there is no such folder"""
-    if not os.path.isdir(folder):
-        return {}
-    with os.scandir(folder) as entries:
-        stats = {entry.name: entry.stat() for entry in entries if entry.is_file()}
-    return {name: (stat.st_mtime_ns, stat.st_size, stat.st_ino) for name, stat in stats.items()}
+    """{file, by its path within: what changes when it is written}, none if no such folder is"""
+    found = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            if os.path.isfile(path):
+                stat = os.stat(path)
+                inside = os.path.relpath(path, folder).replace(os.sep, "/")
+                found[inside] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return found
 
 
 def _read(path: str) -> str | None:
@@ -309,6 +337,8 @@ def _reason(error: BaseException, upload: Upload) -> str:
             "the token may not write there (HTTP 403). Check the organisation's name and the "
             "token's role, or propose the change with create_pr=True"
         )
+    if status == 409:
+        return "it exists already; exist_ok=True writes into it, create_pr=True proposes to it"
     if status is not None or isinstance(error, ValueError):
         return str(error)
     return (

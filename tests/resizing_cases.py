@@ -32,7 +32,7 @@ for name, kind in TIED_AND_NOT.items():
         CASES[f"{label} more"] = name, fields, {"new_num_tokens": 41}
         if name in ("BertForMaskedLM", "BartForConditionalGeneration"):
             CASES[f"{label} fewer"] = name, fields, {"new_num_tokens": 30}
-        if name in ("GPT2LMHeadModel", "LlamaForCausalLM", "DistilBertForMaskedLM"):
+        if name in ("GPT2LMHeadModel", "LlamaForCausalLM", "DistilBertForMaskedLM") or kind == "t5":
             drawn = {"new_num_tokens": 45, "mean_resizing": False}
             CASES[f"{label} drawn"] = name, fields, drawn
 for name, kind in ONCE.items():

@@ -35,6 +35,8 @@ CASES: dict[str, tuple[str, list, dict[str, Any], dict[str, Any]]] = {
     **{mode: ("bert", [one(mode)], {}, {}) for mode in POOLING},
     "all modes": ("bert", [("Pooling", {f"pooling_mode_{m}": True for m in POOLING})], {}, {}),
     "no mode named": ("bert", [("Pooling", {})], {}, {}),
+    "the mean too": ("bert", [("Pooling", {"pooling_mode_cls_token": True})], {}, {}),
+    "by its name": ("bert", [("Pooling", {"pooling_mode": "LastToken"})], {}, {}),
     "dense": ("bert", [MEAN, dense(12, 5), ("Normalize", None)], {}, {}),
     "dense after normalize": ("bert", [
         MEAN, ("Normalize", None), dense(12, 7, "linear.Identity", False),

@@ -15,9 +15,12 @@ from minitransformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     GPT2Config,
+    GPT2DoubleHeadsModel,
     GPT2LMHeadModel,
     LoraConfig,
+    checkpoints,
     get_peft_model,
+    hub,
 )
 from minitransformers.__main__ import main
 from minitransformers.checkpoints import SafetensorsFile
@@ -98,6 +101,51 @@ def test_half_precision(capsys: Any, tmp_path: Path, gpt2: Any, dtype: str, stor
     assert_same(weights(tmp_path / "out"), gpt2.state_dict(), atol=0.01)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("safe", [True, False])
+def test_every_tensor_stays_as_it_is_stored(
+    capsys: Any, tmp_path: Path, gpt2: Any, dtype: str, safe: bool
+) -> None:
+    """Matrices and the vectors beside them, also where source and target are one folder."""
+    gpt2.to(dtype).save_pretrained(tmp_path / "in", safe_serialization=safe)
+    convert(capsys, tmp_path / "in", tmp_path / "out")
+    convert(capsys, tmp_path / "in", tmp_path / "in", "--max-shard-size", "3KB")
+    wanted = checkpoints.open_checkpoint(hub.resolve(tmp_path / "out"))
+    stored = {"float16": "F16", "bfloat16": "BF16"}[dtype]
+    assert {x.dtype for x in wanted.values()} == {stored}
+    found = checkpoints.open_checkpoint(hub.resolve(tmp_path / "in"))
+    assert found.keys() == wanted.keys()
+    for name, x in wanted.items():
+        assert found[name].dtype == stored
+        assert found[name].shape == x.shape
+        assert found[name].data.tobytes() == x.data.tobytes()
+    assert_same(weights(tmp_path / "out"), gpt2.state_dict())
+
+
+def test_a_vector_that_half_precision_would_round_is_not(tmp_path: Path, gpt2: Any) -> None:
+    gpt2.half()
+    gpt2.transformer.ln_f.bias = np.full(12, 0.1, np.float32)
+    gpt2.save_pretrained(tmp_path)
+    file = SafetensorsFile(tmp_path / "model.safetensors")
+    assert file["transformer.ln_f.bias"].dtype == "F32"
+    assert file["transformer.ln_f.weight"].dtype == "F16"
+    assert AutoConfig.from_pretrained(tmp_path).torch_dtype == "float16"
+
+
+def test_the_class_is_the_one_that_the_source_names(capsys: Any, tmp_path: Path) -> None:
+    """One that no auto class makes, too; a name of something else counts for nothing."""
+    model = tiny.fill(GPT2DoubleHeadsModel(GPT2Config(**tiny.CONFIGS["gpt2"])))
+    model.save_pretrained(tmp_path / "in")
+    assert convert(capsys, tmp_path / "in", tmp_path / "out")["class"] == "GPT2DoubleHeadsModel"
+    assert_same(weights(tmp_path / "out"), weights(tmp_path / "in"))
+    path = tmp_path / "in" / "config.json"
+    for other in ("BertModel", "AutoConfig", "os", 3):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"architectures": [other]}))
+        told = convert(capsys, tmp_path / "in", tmp_path / "out")
+        assert told["class"] == "GPT2LMHeadModel"
+        assert "multiple_choice_head.summary.bias has no place in GPT2LMHeadModel" in str(told)
+
+
 def test_quantised(capsys: Any, tmp_path: Path, gpt2: Any) -> None:
     gpt2.save_pretrained(tmp_path / "in")
     small = convert(capsys, tmp_path / "in", tmp_path / "out", "--quantize", "8bit")
@@ -129,3 +177,8 @@ def test_errors(capsys: Any, tmp_path: Path, gpt2: Any) -> None:
     assert main(["convert", str(tmp_path / "none"), str(tmp_path / "out")]) == 1
     assert "none" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+    get_peft_model(gpt2, LoraConfig(target_modules=["c_attn"])).save_pretrained(tmp_path / "out")
+    held = sorted((tmp_path / "out").iterdir())
+    assert main(["convert", str(tmp_path / "in"), str(tmp_path / "out")]) == 1
+    assert "holds an adapter" in capsys.readouterr().err
+    assert sorted((tmp_path / "out").iterdir()) == held

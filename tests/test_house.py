@@ -29,7 +29,16 @@ MAY_IMPORT = {
         "hub",
         "sharing",
     },
-    "pipelines": {"adapters", "core", "models", "generation", "tokenization", "hub", "checkpoints"},
+    "pipelines": {
+        "adapters",
+        "core",
+        "models",
+        "generation",
+        "tokenization",
+        "checkpoints",
+        "hub",
+        "sharing",
+    },
 }
 
 

@@ -13,6 +13,7 @@ from tiny import CONFIGS, fill
 import minitransformers
 from minitransformers import (
     AutoModelForCausalLM,
+    BartConfig,
     BartForConditionalGeneration,
     BertForMaskedLM,
     BertModel,
@@ -219,3 +220,11 @@ def test_tables_in_half_precision_stay_so(dtype: str, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "config.json").read_text())["torch_dtype"] == dtype
     again = GPT2LMHeadModel.from_pretrained(tmp_path)
     np.testing.assert_array_equal(again(IDS).logits, model(IDS).logits)
+
+
+def test_a_footprint_without_buffers() -> None:
+    model = BartForConditionalGeneration(BartConfig(**CONFIGS["bart"]))
+    buffer = model.final_logits_bias
+    whole = model.get_memory_footprint()
+    assert whole - model.get_memory_footprint(return_buffers=False) == buffer.nbytes
+    assert model.get_memory_footprint(return_buffers=False) == 4 * model.num_parameters()

@@ -20,8 +20,12 @@ from minitransformers import (
     GenerationConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    LoraConfig,
+    PeftModel,
     T5Config,
     T5ForConditionalGeneration,
+    get_peft_model,
+    pipeline,
 )
 from minitransformers.hub import HubError
 
@@ -248,6 +252,41 @@ def test_configurations(hub, gpt2, tmp_path):
     assert "config.json" not in hub.files("me/x")
 
 
+# Pipelines and adapters
+
+
+def test_a_pipeline_goes_up_as_one_commit(hub, gpt2, tmp_path):
+    pipe = pipeline("text-generation", gpt2, tokenizer=_tokenizer())
+    done = pipe.push_to_hub("tiny", tags=["a"], max_shard_size="4KB")
+    assert done.commit_message == "Upload TextGenerationPipeline"
+    names = hub.files("me/tiny").keys()
+    assert {"config.json", "tokenizer.json", "model.safetensors.index.json"} < names
+    assert metadata(hub.files("me/tiny")["README.md"])["tags"] == ["a"]
+    again = pipeline("text-generation", "me/tiny")
+    np.testing.assert_array_equal(again.model(IDS).logits, gpt2(IDS).logits)
+    assert again.tokenizer("hi").input_ids == _tokenizer()("hi").input_ids
+    pipe.save_pretrained(tmp_path / "p", False, push_to_hub=True, repo_id="org/p")
+    assert {"pytorch_model.bin", "tokenizer.json"} < hub.files("org/p").keys()
+    assert len(hub.log) == 2
+    with pytest.raises(TypeError, match=r"unexpected keywords \['nonsense'\]"):
+        pipe.save_pretrained(tmp_path / "x", nonsense=1)
+
+
+def test_every_adapter_of_several_goes_up(hub, gpt2):
+    config = LoraConfig(r=2, target_modules=["c_attn"], init_lora_weights=False)
+    model = get_peft_model(gpt2, config)
+    model.add_adapter("other", config)
+    model.push_to_hub("adapters")
+    names = {"adapter_config.json", "adapter_model.safetensors"}
+    card = hub.files("me/adapters")["README.md"]  # names no base model: it has no name
+    assert metadata(card) == {"library_name": "peft", "tags": ["lora"]}
+    assert names | {f"other/{name}" for name in names} < hub.files("me/adapters").keys()
+    base = fill(GPT2LMHeadModel(GPT2Config(**CONFIGS["gpt2"])))
+    again = PeftModel.from_pretrained(base, "me/adapters", subfolder="other")
+    model.set_adapter("other")
+    np.testing.assert_array_equal(again(IDS).logits, model(IDS).logits)
+
+
 # Model cards
 
 
@@ -349,6 +388,24 @@ def test_unknown_keywords(hub, gpt2, tmp_path):
             thing.save_pretrained(tmp_path / "x", nonsense=1)
     assert not hub.repos
     assert not (tmp_path / "x").exists()
+
+
+def test_old_names_of_arguments(hub, gpt2, tmp_path):
+    """As the reference takes them: in place of the new name, never beside it."""
+    gpt2.config.push_to_hub(None, repo_path_or_name="org/named")
+    gpt2.config.push_to_hub(None, repo_url=f"{hub.url}/org/linked", use_auth_token=TOKEN)
+    (tmp_path / "work" / "folder").mkdir()
+    gpt2.config.push_to_hub(None, repo_path_or_name=tmp_path / "work" / "folder")
+    gpt2.config.push_to_hub("tiny", organization="org")
+    assert hub.repos.keys() == {"org/named", "org/linked", "me/folder", "org/tiny"}
+    assert os.listdir(tmp_path / "work" / "folder") == ["config.json"]
+    for twice in ({"repo_path_or_name": "x"}, {"repo_url": f"{hub.url}/me/x"}):
+        with pytest.raises(ValueError, match="`repo_id` and .* are both specified"):
+            gpt2.push_to_hub("tiny", **twice)
+    with pytest.raises(ValueError, match="`token` and `use_auth_token` are both specified"):
+        gpt2.push_to_hub("tiny", token=TOKEN, use_auth_token=TOKEN)
+    with pytest.raises(TypeError, match="needs repo_id"):
+        gpt2.push_to_hub(None)
 
 
 def test_what_cannot_be_saved_makes_no_repository(hub, gpt2):

@@ -19,19 +19,20 @@ def write_card(model: Any, folder: str) -> None:
     base = model.active_peft_config.base_model_name_or_path or ""
     kind = type(model).__name__
     with open(path, "w", encoding="utf-8") as file:
-        file.write(_CARD.format(base=json.dumps(base), kind=kind))
+        known = {"fact": f"base_model: {json.dumps(base)}\n", "of": f" of {json.dumps(base)}"}
+        # the Hub refuses an empty name
+        file.write(_CARD.format(kind=kind, **(known if base else {"fact": "", "of": ""})))
 
 
 _CARD = """---
-base_model: {base}
-library_name: peft
+{fact}library_name: peft
 tags:
 - lora
 ---
 
 # Adapter
 
-A LoRA adapter of {base}. What it was trained on, its license and its limits remain to be told.
+A LoRA adapter{of}. What it was trained on, its license and its limits remain to be told.
 
 ```python
 from minitransformers import Auto{kind}  # or from peft, which reads the same files

@@ -35,20 +35,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    from ..adapters.config import CONFIG_NAME
+
     if os.path.isfile(options.target):
         raise ValueError(f"{options.target} is a file: name a folder to write")
+    if os.path.isfile(os.path.join(options.target, CONFIG_NAME)):
+        raise ValueError(
+            f"{options.target} holds an adapter, which would be loaded in place of what is written "
+            "there: name another folder"
+        )
     how = common.where(options)
-    model, left_out = _load(options, how)
+    model, left_out, without_place = _load(options, how)
     if options.dtype and not options.quantize:  # as plain weights, of quantised ones, too
         model.dequantize().to(dtype=options.dtype)
     weights = {n: x for n, x in model.state_dict().items() if n not in left_out}
     model.save_pretrained(options.target, state_dict=weights, max_shard_size=options.max_shard_size)
     notes = [f"{name} is not in the source and is left out" for name in left_out]
+    kind = type(model).__name__
+    notes += [f"{name} has no place in {kind} and is left out" for name in without_place]
     notes += _convert_tokenizer(options.source, options.target, how)
     names = [n for n in sorted(os.listdir(options.target)) if n.endswith(".safetensors")]
     facts = {
         "model": options.target,
-        "class": type(model).__name__,
+        "class": kind,
         "parameters": model.num_parameters(),
         "files": names,
         "file_bytes": sum(os.path.getsize(os.path.join(options.target, n)) for n in names),
@@ -63,8 +72,8 @@ def run(options: argparse.Namespace) -> None:
     print(f"{options.target}: {facts['class']}, {size} in {', '.join(names)}")
 
 
-def _load(options: argparse.Namespace, how: dict[str, Any]) -> tuple[Any, list[str]]:
-    """The model, and the names of weights that the source does not have."""
+def _load(options: argparse.Namespace, how: dict[str, Any]) -> tuple[Any, list[str], list[str]]:
+    """The model, the names of weights the source does not have, and of those that only it has."""
     from .. import PeftModel
     from ..adapters.base_model import base_of
 
@@ -76,22 +85,24 @@ def _load(options: argparse.Namespace, how: dict[str, Any]) -> tuple[Any, list[s
     if base is not None:
         chosen = class_of(base.name, base.where)
         model = chosen.from_pretrained(base.name, **base.where, **precision)
-        return PeftModel.from_pretrained(model, options.source, **where).merge_and_unload(), []
+        return PeftModel.from_pretrained(model, options.source, **where).merge_and_unload(), [], []
     model, report = class_of(options.source, how).from_pretrained(
         options.source, output_loading_info=True, **how, **precision
     )
-    return model, sorted(report["missing_keys"])
+    return model, sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
 
 
 def class_of(source: str, how: dict[str, Any]) -> Any:
     """The class that the source names, or else the one of its architecture that has most in it."""
+    import minitransformers
+
     from ..models import auto
 
     config = auto.AutoConfig.from_pretrained(source, **how)
-    classes = auto.MODELS.get(config.model_type, {})
-    for task, name in classes.items():
-        if task != "config" and name in (config.architectures or []):
-            return auto.model_class(config, task)
+    for name in config.architectures or []:
+        named = getattr(minitransformers, str(name), None)
+        if getattr(named, "config_class", None) is type(config):
+            return named
     found = (auto.model_class(config, task) for task in _HEADS)
     chosen = next((c for c in found if c is not None), None)
     if chosen is None:

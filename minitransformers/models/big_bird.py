@@ -35,6 +35,7 @@ from .heads import (
     ForQuestionAnswering,
     ForTokenClassification,
     Head,
+    start_and_end,
     token_loss,
 )
 from .modeling import PreTrainedModel
@@ -424,8 +425,4 @@ class BigBirdForQuestionAnswering(BigBirdPreTrainedModel):
         logits = self.qa_classifier(values["last_hidden_state"])
         if question is not None:
             logits = logits - (question & (places > 0))[:, :, None] * np.float32(1e6)
-        return {
-            "start_logits": logits[:, :, 0],
-            "end_logits": logits[:, :, 1],
-            "pooler_output": values["pooler_output"],
-        }
+        return start_and_end(logits) | {"pooler_output": values["pooler_output"]}

@@ -141,3 +141,4 @@ class BloomForTokenClassification(ForTokenClassification, BloomPreTrainedModel):
 
 class BloomForQuestionAnswering(ForQuestionAnswering, BloomPreTrainedModel):
     base_class = BloomModel
+    outputs = 2

@@ -221,6 +221,8 @@ class DistilBertForQuestionAnswering(ForQuestionAnswering, DistilBertPreTrainedM
     base_class = DistilBertModel
 
     def __init__(self, config: DistilBertConfig):
+        if config.num_labels != 2:
+            raise ValueError(f"config.num_labels should be 2, but it is {config.num_labels}")
         super().__init__(config)
         self.dropout = Dropout(config.qa_dropout)
 

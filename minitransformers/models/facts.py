@@ -30,8 +30,17 @@ class Inspectable(Module):
         )
 
     def get_memory_footprint(self, return_buffers: bool = True) -> int:
-        """Bytes that the weights take, a tied array once; all of them are in memory, or mapped."""
-        arrays = {id(x): x for x in self.state_dict().values()}
+        """Bytes that the weights take, a tied array once; all of them are in memory, or mapped.
+
+        return_buffers: count arrays that are never trained too. Tables that torch's modules keep
+        beside the weights, such as causal masks, are computed here when needed and take nothing.
+        """
+        kept = (
+            getattr(owner, attribute)
+            for _, owner, attribute in self.slots()
+            if return_buffers or attribute not in owner.buffers
+        )
+        arrays = {id(x): x for x in kept}
         return sum(x.nbytes for x in arrays.values())
 
     @property

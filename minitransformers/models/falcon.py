@@ -203,3 +203,4 @@ class FalconForTokenClassification(ForTokenClassification, FalconPreTrainedModel
 
 class FalconForQuestionAnswering(ForQuestionAnswering, FalconPreTrainedModel):
     base_class = FalconModel
+    outputs = 2

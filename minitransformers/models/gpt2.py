@@ -204,6 +204,7 @@ class GPT2ForTokenClassification(ForTokenClassification, GPT2PreTrainedModel):
 
 class GPT2ForQuestionAnswering(ForQuestionAnswering, GPT2PreTrainedModel):
     base_class = GPT2Model
+    outputs = 2
 
 
 class GPT2DoubleHeadsModelOutput(ModelOutput):

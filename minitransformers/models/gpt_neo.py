@@ -168,3 +168,4 @@ class GPTNeoForTokenClassification(ForTokenClassification, GPTNeoPreTrainedModel
 
 class GPTNeoForQuestionAnswering(ForQuestionAnswering, GPTNeoPreTrainedModel):
     base_class = GPTNeoModel
+    outputs = 2

@@ -159,3 +159,4 @@ class GPTNeoXForTokenClassification(ForTokenClassification, GPTNeoXPreTrainedMod
 
 class GPTNeoXForQuestionAnswering(ForQuestionAnswering, GPTNeoXPreTrainedModel):
     base_class = GPTNeoXModel
+    outputs = 2

@@ -229,20 +229,34 @@ class ForTokenClassification(Head):
         return {"loss": token_loss(values["logits"], labels)}
 
 
-class ForQuestionAnswering(Head):
-    """Start and end of the answer: a Linear with two outputs. outputs_name: its attribute"""
+def start_and_end(logits: Any) -> dict[str, Any]:
+    """(batch, seq, 2) -> the two outputs of (batch, seq). Raises ValueError for other than two"""
+    if logits.shape[-1] != 2:
+        raise ValueError(
+            f"an answer has a start and an end, but this head has {logits.shape[-1]} outputs, one "
+            "for each of config.num_labels: that should be 2"
+        )
+    return {"start_logits": logits[:, :, 0], "end_logits": logits[:, :, 1]}
 
+
+class ForQuestionAnswering(Head):
+    """Start and end of the answer: a Linear, `outputs_name`.
+
+    outputs: of the Linear; None for one for each label, of which a call needs two
+    """
+
+    outputs: ClassVar[int | None] = None
     output_class = QuestionAnsweringModelOutput
     targets = ("start_positions", "end_positions")
     outputs_name: ClassVar[str] = "qa_outputs"
 
     def __init__(self, config: Any):
         super().__init__(config)
-        setattr(self, self.outputs_name, Linear(self.width(config), 2))
+        count = config.num_labels if self.outputs is None else self.outputs
+        setattr(self, self.outputs_name, Linear(self.width(config), count))
 
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
-        logits = getattr(self, self.outputs_name)(self.hidden(state, **inputs))
-        return {"start_logits": logits[:, :, 0], "end_logits": logits[:, :, 1]}
+        return start_and_end(getattr(self, self.outputs_name)(self.hidden(state, **inputs)))
 
     def loss(
         self,

@@ -200,4 +200,5 @@ class LlamaForTokenClassification(ForTokenClassification, LlamaPreTrainedModel):
 
 class LlamaForQuestionAnswering(ForQuestionAnswering, LlamaPreTrainedModel):
     base_class = LlamaModel
+    outputs = 2
     base_model_prefix = "transformer"

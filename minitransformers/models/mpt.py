@@ -163,3 +163,4 @@ class MptForTokenClassification(ForTokenClassification, MptPreTrainedModel):
 
 class MptForQuestionAnswering(ForQuestionAnswering, MptPreTrainedModel):
     base_class = MptModel
+    outputs = 2

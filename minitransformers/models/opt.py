@@ -182,4 +182,5 @@ class OPTForSequenceClassification(CausalForSequenceClassification, OPTPreTraine
 
 class OPTForQuestionAnswering(ForQuestionAnswering, OPTPreTrainedModel):
     base_class = OPTModel
+    outputs = 2
     width = OPTForCausalLM.width

@@ -189,6 +189,24 @@ def alike(old: Any, new: np.ndarray) -> Any:
     return new
 
 
+def half_of(weights: Mapping[str, Any]) -> str | None:
+    """The half precision that the first of a model's matrices is kept in, None if none is."""
+    kinds = {kind: dtype for dtype, kind in _ROUNDED.items()}
+    return next((kinds[type(x)] for x in weights.values() if type(x) in kinds), None)
+
+
+def narrowed(name: str, array: np.ndarray, dtype: str | None) -> np.ndarray | StoredTensor:
+    """A tensor for a file: in that half precision if it loses nothing by it, as what a half
+    precision file held does not; else the array."""
+    if dtype is None or array.dtype != np.float32 or not array.size:
+        return array
+    half = _round(array, dtype)
+    if not np.array_equal(half.numpy().reshape(array.shape), array, equal_nan=True):
+        return array
+    stored = half.stored.reshape(array.shape)
+    return StoredTensor(name, "BF16", array.shape, stored) if dtype == "bfloat16" else stored
+
+
 def _quantised(values: Any, columns: bool, bits: int, nf4: str | None) -> Packed:
     if columns:
         values = np.ascontiguousarray(np.asarray(values).T)

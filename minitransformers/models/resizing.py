@@ -19,9 +19,12 @@ class Resizable(Module):
     input_embeddings: path of the table below the headless model
     per_token: {name of an array whose last axis is the vocabulary: what it grows by, "zeros" or the
         "mean"}, beside the table and the head
+    draws_new_rows: whether rows are drawn as all its fresh weights are; else they are what torch
+        makes a layer with
     """
 
     input_embeddings: ClassVar[str] = ""
+    draws_new_rows: ClassVar[bool] = True
     per_token: ClassVar[dict[str, str]] = {}
 
     def get_input_embeddings(self) -> Any:
@@ -119,17 +122,14 @@ def resize(model: Resizable, layer: Any, n: int, mean: bool) -> None:
     old = layer.weight
     if n == old.shape[0]:
         return
-    is_head = isinstance(layer, Linear)
+    bias = layer.bias if isinstance(layer, Linear) else None
     if n > old.shape[0]:
-        # What torch fills the larger layer with at first: it counts for what is drawn later.
-        if is_head:
-            draw.words(n * old.shape[1] + (n if layer.bias is not None else 0))
-        else:
-            draw.normal((n, old.shape[1]))
-    new = _resized(np.asarray(old), n, mean, model.initial_std(_name(model, old)))
-    replace(model, old, alike(old, new))
-    if is_head and layer.bias is not None:
-        replace(model, layer.bias, _resized_bias(layer.bias, n, mean))
+        more, more_entries = _added(model, layer, n, mean)
+    else:
+        more, more_entries = np.zeros((0, old.shape[1]), np.float32), np.zeros(0, np.float32)
+    replace(model, old, alike(old, np.concatenate([np.asarray(old)[:n], more])))
+    if bias is not None:
+        replace(model, bias, np.concatenate([bias[:n], more_entries]))
     padding = getattr(layer, "padding_idx", None)
     if padding is not None and padding >= n:
         layer.padding_idx = None
@@ -161,24 +161,27 @@ def _name(model: Resizable, array: Any) -> str:
     return next(name for name, x in model.state_dict().items() if x is array)
 
 
-def _resized(old: np.ndarray, n: int, mean: bool, std: float) -> np.ndarray:
-    """(rows, width) -> (n, width)"""
+def _added(model: Resizable, layer: Any, n: int, mean: bool) -> tuple[np.ndarray, Any]:
+    """The rows that make n of a layer's (rows, width), and the entries of its bias, None without"""
+    old, bias = layer.weight, getattr(layer, "bias", None)
     rows, width = old.shape
-    if n <= rows:
-        return old[:n].copy()
-    if mean:
-        new = np.broadcast_to(old.mean(0, dtype=np.float32), (n - rows, width))
+    as_made = not mean and not model.draws_new_rows
+    # What torch fills the larger layer with at first: it counts for what is drawn later.
+    if isinstance(layer, Linear):
+        if as_made:
+            bound = width**-0.5
+            made = draw.uniform((n, width), -bound, bound)[rows:]
+            return made, None if bias is None else draw.uniform((n,), -bound, bound)[rows:]
+        draw.words(n * width + (0 if bias is None else n))
     else:
-        new = draw.normal((n, width), std=std)[rows:]
-    return np.concatenate([old, new])
-
-
-def _resized_bias(old: np.ndarray, n: int, mean: bool) -> np.ndarray:
-    """(rows,) -> (n,)"""
-    rows = len(old)
-    if n <= rows:
-        return old[:n].copy()
+        made = draw.normal((n, width))[rows:]
+        if as_made:
+            return made, None
     if not mean:
-        return np.concatenate([old, np.zeros(n - rows, np.float32)])
-    spread = 1e-9 * float(old.std(ddof=1))
-    return np.concatenate([old, draw.normal((n - rows,), float(old.mean()), spread)])
+        added = draw.normal((n, width), std=model.initial_std(_name(model, old)))[rows:]
+        return added, None if bias is None else np.zeros(n - rows, np.float32)
+    added = np.broadcast_to(np.asarray(old).mean(0, dtype=np.float32), (n - rows, width))
+    if bias is None:
+        return added, None
+    spread = 1e-9 * float(bias.std(ddof=1))
+    return added, draw.normal((n - rows,), float(bias.mean()), spread)

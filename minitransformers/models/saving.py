@@ -11,7 +11,7 @@ import numpy as np
 from .. import checkpoints
 from ..checkpoints import StoredTensor
 from ..core.packed import Packed
-from .precision import tensors_of
+from .precision import half_of, narrowed, tensors_of
 
 if TYPE_CHECKING:
     from .modeling import PreTrainedModel
@@ -78,8 +78,10 @@ def _without_ties(
 ) -> dict[str, Any]:
     """The tensors to write, without names that loading ties to another.
 
-    A name whose array is not the other's, as in a state_dict of the caller's, is kept.
+    A name whose array is not the other's, as in a state_dict of the caller's, is kept. Beside
+    matrices in half precision the vectors, which are float32 in memory, are written in it too.
     """
+    half = half_of(state_dict)
     ties = {} if layout.keeps_ties else model.ties()
     tensors: dict[str, Any] = {}
     first: dict[int, str] = {}  # id of an array -> the first name it has
@@ -91,7 +93,7 @@ def _without_ties(
         elif isinstance(array, Packed) and (array.trainable or not layout.keeps_ties):
             tensors |= tensors_of(name, array)
         else:  # in torch's format quantised weights are expanded
-            tensors[name] = np.asarray(array)
+            tensors[name] = narrowed(name, np.asarray(array), half)
         first.setdefault(id(array), name)
     return tensors
 

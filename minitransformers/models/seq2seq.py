@@ -9,7 +9,7 @@ import numpy as np
 from ..core.layers import Embedding, Linear
 from ..core.module import Module, placeholder
 from ..core.state import State
-from .heads import ClassificationHead, Head, sequence_loss, span_loss, token_loss
+from .heads import ClassificationHead, Head, sequence_loss, span_loss, start_and_end, token_loss
 from .modeling import PreTrainedModel
 from .outputs import (
     BaseModelOutput,
@@ -314,8 +314,9 @@ class Seq2SeqForQuestionAnswering(Seq2SeqHead):
     targets = ("start_positions", "end_positions")
 
     def __init__(self, config: Any):
+        config.num_labels = 2
         super().__init__(config)
-        self.qa_outputs = Linear(config.hidden_size, 2)
+        self.qa_outputs = Linear(config.hidden_size, config.num_labels)
 
     def complete(self, inputs: dict[str, Any], targets: dict[str, Any]) -> dict[str, Any]:
         return self.base_model.decode_the_input(inputs)
@@ -323,7 +324,7 @@ class Seq2SeqForQuestionAnswering(Seq2SeqHead):
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
         values = self.base_model.forward(state, **inputs)
         logits = self.qa_outputs(values.pop("last_hidden_state"))
-        return {"start_logits": logits[:, :, 0], "end_logits": logits[:, :, 1], **values}
+        return start_and_end(logits) | values
 
     def loss(
         self, values: dict[str, Any], start_positions: Any = None, end_positions: Any = None

@@ -16,6 +16,7 @@ from .config import PretrainedConfig
 from .heads import (
     ForTokenClassification,
     span_loss,
+    start_and_end,
     token_loss,
 )
 from .modeling import PreTrainedModel
@@ -235,6 +236,7 @@ class T5PreTrainedModel(PreTrainedModel):
     shares_layers = True
     drawn_last = ("shared", "lm_head", "qa_outputs")
     never_quantised = ("wo",)  # the reference keeps it in float32
+    draws_new_rows = False
     # written by mistake into the first files
     ignore = ("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",)
 
@@ -331,7 +333,7 @@ class T5ForQuestionAnswering(T5Model):
 
     def __init__(self, config: T5Config):
         super().__init__(config)
-        self.qa_outputs = Linear(config.d_model, 2)
+        self.qa_outputs = Linear(config.d_model, config.num_labels)
 
     def complete(self, inputs: dict[str, Any], targets: dict[str, Any]) -> dict[str, Any]:
         return self.decode_the_input(inputs)
@@ -339,7 +341,7 @@ class T5ForQuestionAnswering(T5Model):
     def forward(self, state: State, **inputs: Any) -> dict[str, Any]:
         values = super().forward(state, **inputs)
         logits = self.qa_outputs(values.pop("last_hidden_state"))
-        return {"start_logits": logits[:, :, 0], "end_logits": logits[:, :, 1], **values}
+        return start_and_end(logits) | values
 
     def loss(
         self, values: dict[str, Any], start_positions: Any = None, end_positions: Any = None

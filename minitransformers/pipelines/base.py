@@ -14,6 +14,7 @@ from ..core.random import default_generator
 from ..device import check_device, check_dtype
 from ..logging import get_logger
 from ..models import auto
+from ..sharing import Shareable, pushing
 from ..tokenization.strategies import InputTypeError
 from . import batching
 
@@ -33,7 +34,7 @@ class PipelineException(Exception):
         self.task, self.model = task, model
 
 
-class Pipeline:
+class Pipeline(Shareable):
     """From raw inputs to results.
 
     Subclasses define `preprocess`, `_forward` and `postprocess`, and `_sanitize_parameters`, which
@@ -48,6 +49,7 @@ class Pipeline:
     of its weights, where they are still those of a file.
     """
 
+    saving_options = ("max_shard_size", "safe_serialization", "variant")
     default_input_names: ClassVar[str | None] = None
     # Whether inputs keep their order in batches. Sorting by length saves padding, but where random
     # numbers are drawn it would change who gets which.
@@ -250,15 +252,42 @@ class Pipeline:
         """As scikit-learn calls it."""
         return self(X)
 
-    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:
-        """Write model, tokenizer and what else there is into a folder, made if needed."""
-        if os.path.isfile(save_directory):
-            raise OSError(f"{os.fspath(save_directory)} is a file; save_pretrained needs a folder")
-        os.makedirs(save_directory, exist_ok=True)
-        self.model.save_pretrained(save_directory, **kwargs)
-        for part in (self.tokenizer, self.feature_extractor, self.image_processor, self.processor):
-            if part is not None:
-                part.save_pretrained(save_directory)
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike,
+        safe_serialization: bool = True,
+        *,
+        push_to_hub: bool = False,
+        max_shard_size: int | str = "5GB",
+        variant: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write model, tokenizer and what else there is into a folder, made if needed.
+
+        safe_serialization, max_shard_size, variant: of the model's `save_pretrained`
+        push_to_hub: upload the files as well, in one commit; `repo_id` and keywords of the method
+            `push_to_hub` say how
+        """
+        folder = os.fspath(save_directory)
+        if os.path.isfile(folder):
+            raise OSError(f"{folder} is a file; save_pretrained needs a folder")
+        with pushing(self, folder, push_to_hub, kwargs):
+            self.model.save_pretrained(
+                folder,
+                max_shard_size=max_shard_size,
+                safe_serialization=safe_serialization,
+                variant=variant,
+            )
+            parts = (self.tokenizer, self.feature_extractor, self.image_processor, self.processor)
+            for part in parts:
+                if part is not None:
+                    part.save_pretrained(folder)
+
+    def superseded(self, files: Iterable[str], written: Iterable[str]) -> list[str]:
+        return self.model.superseded(files, written)
+
+    def card_tags(self) -> list[str]:
+        return self.model.card_tags()
 
     def check_model_type(self, supported_models: Any) -> None:
         """Raise ValueError for a model that lacks the task's head; log an error for one unknown.

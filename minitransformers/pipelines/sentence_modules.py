@@ -24,6 +24,11 @@ _MODES = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "last",
 }
+# What a configuration calls a mode that is the only one, "pooling_mode".
+_MODE_NAMES = {how: how for how in _MODES.values() if how not in ("last", "mean_sqrt_len")} | {
+    "lasttoken": "last",
+    "mean_sqrt_len_tokens": "mean_sqrt_len",
+}
 _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "Identity": lambda x: x,
     "Tanh": ops.tanh,
@@ -53,12 +58,20 @@ class Step:
         raise NotImplementedError
 
     def width(self, width: int) -> int:
-        """Elements of a vector that this step makes of one of `width` elements."""
+        """Elements of a vector that this step makes of one of `width` elements.
+
+        Raises ValueError if it takes others.
+        """
         return width
 
-    def files(self) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
-        """-> its configuration and its arrays, as they are saved"""
+    def files(self, width: int) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
+        """-> its configuration and its arrays, as they are saved. width: of what it is given"""
         return None, {}
+
+
+def _check_width(step: Step, taken: int, width: int) -> None:
+    if taken != width:
+        raise ValueError(f"{step.kind} takes vectors of {taken} elements and is given {width}")
 
 
 @dataclass(frozen=True)
@@ -80,9 +93,10 @@ class Pooling(Step):
     def width(self, width: int) -> int:
         return width * len(self.modes)
 
-    def files(self) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
+    def files(self, width: int) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
         modes = {key: how in self.modes for key, how in _MODES.items()}
-        return modes | {"include_prompt": self.include_prompt}, {}
+        facts = {"word_embedding_dimension": width, "include_prompt": self.include_prompt}
+        return modes | facts, {}
 
 
 @dataclass(frozen=True)
@@ -100,9 +114,10 @@ class Dense(Step):
         features["sentence_embedding"] = _ACTIVATIONS[self.activation](x)
 
     def width(self, width: int) -> int:
+        _check_width(self, self.weight.shape[1], width)
         return len(self.weight)
 
-    def files(self) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
+    def files(self, width: int) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
         outputs, inputs = self.weight.shape
         place = "linear" if self.activation == "Identity" else "activation"
         config = {
@@ -126,7 +141,11 @@ class LayerNorm(Step):
         x = features["sentence_embedding"]
         features["sentence_embedding"] = ops.layer_norm(x, self.weight, self.bias, eps=1e-5)
 
-    def files(self) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
+    def width(self, width: int) -> int:
+        _check_width(self, len(self.weight), width)
+        return width
+
+    def files(self, width: int) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
         arrays = {"norm.weight": self.weight, "norm.bias": self.bias}
         return {"dimension": len(self.weight)}, arrays
 
@@ -145,10 +164,10 @@ class WeightedLayerPooling(Step):
         mixed = np.tensordot(self.weights, layers, axes=1)
         features["token_embeddings"] = mixed / self.weights.sum()
 
-    def files(self) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
+    def files(self, width: int) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
         count = self.layer_start + len(self.weights) - 1
         config = {"layer_start": self.layer_start, "num_hidden_layers": count}
-        return config, {"layer_weights": self.weights}
+        return config | {"word_embedding_dimension": width}, {"layer_weights": self.weights}
 
 
 @dataclass(frozen=True)
@@ -215,15 +234,19 @@ def read_modules(name: str, where: dict[str, Any]) -> SentenceModules | None:
     )
 
 
-def write_modules(folder: str, modules: SentenceModules) -> None:
-    """Write modules.json and what it names, but not the transformer, which is in `folder`."""
+def write_modules(folder: str, modules: SentenceModules, width: int) -> None:
+    """Write modules.json and what it names, but not the transformer, which is in `folder`.
+
+    width: of the transformer's hidden states
+    """
     package = "sentence_transformers.models"
     listed = [{"idx": 0, "name": "0", "path": "", "type": f"{package}.Transformer"}]
     for i, step in enumerate(modules.steps, 1):
         path = f"{i}_{step.kind}"
         listed.append({"idx": i, "name": str(i), "path": path, "type": f"{package}.{step.kind}"})
         os.makedirs(os.path.join(folder, path), exist_ok=True)
-        config, arrays = step.files()
+        config, arrays = step.files(width)
+        width = step.width(width)
         if config is not None:
             _write(os.path.join(folder, path, "config.json"), config)
         if arrays:
@@ -288,10 +311,16 @@ class _Folder:
 
 
 def _pooling(folder: _Folder) -> Pooling:
-    config = folder.config()
+    # What a configuration leaves out is as in the class: the mean is taken unless it says no.
+    config = {"pooling_mode_mean_tokens": True} | folder.config()
     modes = tuple(how for key, how in _MODES.items() if config.get(key))
-    if not any(key in config for key in _MODES):
-        modes = ("mean",)
+    if config.get("pooling_mode"):
+        modes = (_MODE_NAMES.get(str(config["pooling_mode"]).lower(), ""),)
+    if not all(modes):
+        raise ValueError(
+            f"{folder.name}: {folder.path} pools by {config['pooling_mode']!r}; the modes are "
+            f"{', '.join(_MODE_NAMES)}"
+        )
     if not modes:
         raise ValueError(f"{folder.name}: {folder.path} pools by nothing: every mode is false")
     return Pooling(modes, bool(config.get("include_prompt", True)))

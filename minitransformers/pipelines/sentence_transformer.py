@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from .. import hub
 from ..device import check_device
 from ..logging import get_logger
 from ..models import auto
+from ..sharing import Shareable
 from ..tokenization import AutoTokenizer
 from ..tokenization.strategies import VERY_LARGE_INTEGER
 from . import texts
@@ -24,7 +25,7 @@ from .similarity import SIMILARITIES, check_similarity
 _logger = get_logger(__name__)
 
 
-class SentenceTransformer:
+class SentenceTransformer(Shareable):
     """Make vectors of sentences: `SentenceTransformer(name).encode(["A text.", "Another."])`.
 
     model_name_or_path: a folder or Hub repo of sentence-transformers (one without an organisation
@@ -37,6 +38,7 @@ class SentenceTransformer:
     Raises OSError if files cannot be had, ValueError for modules that are not known.
     """
 
+    saving_options = ("safe_serialization",)
     prompts: dict[str, str]
     default_prompt_name: str | None
     similarity_fn_name: str | None
@@ -116,6 +118,12 @@ class SentenceTransformer:
         self.default_prompt_name = modules.default_prompt_name
         self.similarity_fn_name = modules.similarity
         self.truncate_dim = truncate_dim
+        try:
+            self._width()
+        except ValueError as error:
+            raise ValueError(
+                f"{model.name_or_path}: its modules do not fit each other: {error}"
+            ) from error
         limits = [modules.max_length, tokenizer.model_max_length, texts.longest_input(model)]
         known = [limit for limit in limits if limit and 0 < limit < VERY_LARGE_INTEGER]
         self.max_seq_length = min(known, default=None)
@@ -247,7 +255,7 @@ class SentenceTransformer:
     def get_sentence_embedding_dimension(self) -> int:
         """Elements of a vector."""
         width = self._width()
-        return min(width, self.truncate_dim) if self.truncate_dim else width
+        return width if self.truncate_dim is None else min(width, self.truncate_dim)
 
     def _width(self) -> int:
         width = self.auto_model.config.hidden_size
@@ -271,10 +279,21 @@ class SentenceTransformer:
         check_device(device)
         return self
 
-    def save_pretrained(self, path: str | os.PathLike) -> None:
-        """Write a folder that sentence-transformers reads too."""
+    def save_pretrained(  # type: ignore[override]  # as sentence-transformers has it
+        self,
+        path: str | os.PathLike,
+        model_name: str | None = None,
+        create_model_card: bool = True,
+        train_datasets: list[str] | None = None,
+        safe_serialization: bool = True,
+    ) -> None:
+        """Write a folder that sentence-transformers reads too.
+
+        safe_serialization: False writes pytorch_model.bin
+        model_name, create_model_card, train_datasets: accepted; `push_to_hub` writes the card
+        """
         folder = os.fspath(path)
-        self.auto_model.save_pretrained(folder)
+        self.auto_model.save_pretrained(folder, safe_serialization=safe_serialization)
         self.tokenizer.save_pretrained(folder)
         modules = replace(
             self.modules,
@@ -283,7 +302,45 @@ class SentenceTransformer:
             default_prompt_name=self.default_prompt_name,
             similarity=self.similarity_fn_name,
         )
-        write_modules(folder, modules)
+        write_modules(folder, modules, self.auto_model.config.hidden_size)
+
+    def push_to_hub(  # type: ignore[override]  # as sentence-transformers has it
+        self,
+        repo_id: str,
+        token: str | bool | None = None,
+        private: bool | None = None,
+        safe_serialization: bool = True,
+        commit_message: str | None = None,
+        exist_ok: bool = False,
+        revision: str | None = None,
+        create_pr: bool = False,
+        **kwargs: Any,
+    ) -> str:
+        """Save it and upload the files to a repository of the Hub, made if there is none.
+
+        exist_ok: write into a repository that exists; a pull request always may
+        other keywords: those of a model's `push_to_hub`
+        -> the address of the commit or pull request. Raises HubError saying why it was not possible
+        """
+        done = super().push_to_hub(
+            repo_id,
+            use_temp_dir=True,
+            commit_message=commit_message or "Add new SentenceTransformer model",
+            private=private,
+            token=token,
+            safe_serialization=safe_serialization,
+            revision=revision,
+            create_pr=create_pr,
+            exist_ok=exist_ok or create_pr,
+            **kwargs,
+        )
+        return done.pr_url or done.commit_url
+
+    def superseded(self, files: Iterable[str], written: Iterable[str]) -> list[str]:
+        return self.auto_model.superseded(files, written)
+
+    def card_tags(self) -> list[str]:
+        return ["sentence-transformers", "sentence-similarity"]
 
     save = save_pretrained
     __call__ = encode

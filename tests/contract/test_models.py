@@ -23,7 +23,8 @@ IDS = np.array([[5, 6, 7, 8, 9, 2], [3, 4, 11, 12, 13, 2]])
 
 
 def build(kind: str, name: str, **fields: Any) -> Any:
-    config = auto.config_class(kind)(**(CONFIGS[kind] | {"num_labels": 3} | fields))
+    labels = 2 if "QuestionAnswering" in name else 3  # a start and an end
+    config = auto.config_class(kind)(**(CONFIGS[kind] | {"num_labels": labels} | fields))
     return fill(auto._load(kind, name)(config))
 
 

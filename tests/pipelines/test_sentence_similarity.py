@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from minitransformers import pipeline
 
 SENTENCES = ["The quick brown fox", "Paris is the capital of France.", "My name is Clara"]
+GREATEST = {"pooling_mode_max_tokens": True, "pooling_mode_mean_tokens": False}
 INPUT = {"source_sentence": "The lazy dog", "sentences": SENTENCES}
 
 
@@ -34,7 +35,7 @@ def sentence_model(folder, tmp_path):
             "config_sentence_transformers.json": {"similarity_fn_name": similarity},
             "1_Pooling/config.json": {"word_embedding_dimension": 12, **modes},
             "2_Dense/config.json": {
-                "in_features": 12 * len(modes), "out_features": 5, "bias": True,
+                "in_features": 12 * sum(modes.values()), "out_features": 5, "bias": True,
                 "activation_function": "torch.nn.modules.activation.Tanh",
             },
         }  # fmt: skip
@@ -42,7 +43,7 @@ def sentence_model(folder, tmp_path):
             (place / name).parent.mkdir(exist_ok=True)
             (place / name).write_text(json.dumps(content))
         rng = np.random.RandomState(0)
-        weight = rng.standard_normal((5, 12 * len(modes))).astype(np.float32)
+        weight = rng.standard_normal((5, 12 * sum(modes.values()))).astype(np.float32)
         bias = rng.standard_normal(5).astype(np.float32)
         layer = {"linear.weight": weight, "linear.bias": bias}
         save_file(layer, place / "2_Dense" / "model.safetensors")
@@ -72,7 +73,7 @@ def test_the_modules_of_a_folder(sentence_model):
 
 
 def test_similarities(sentence_model):
-    name = sentence_model({"pooling_mode_max_tokens": True}, normalize=False, similarity="dot")
+    name = sentence_model(GREATEST, normalize=False, similarity="dot")
     pipe = pipeline("sentence-similarity", name)
     vectors = pipe.encode([INPUT["source_sentence"], *SENTENCES])
     distances = np.linalg.norm(vectors[1:] - vectors[0], axis=1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hub_server import hub_fixture  # noqa: F401  (pytest finds it here)
+from hub_uploads import TOKEN
 from sentence_cases import CASES, TEXTS, calls, texts_of, write
 
 from minitransformers import (
@@ -21,6 +23,7 @@ from minitransformers import (
     pipeline,
     quantize_embeddings,
 )
+from minitransformers.pipelines.sentence_modules import WeightedLayerPooling
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "sentences.npz")
 cases = pytest.mark.parametrize("case", CASES)
@@ -72,6 +75,29 @@ def test_saving(case: str, load: Any, tmp_path: Path) -> None:
     texts = texts_of(case)
     np.testing.assert_allclose(again.encode(texts), model.encode(texts), atol=1e-6)
     assert again.prompts == model.prompts
+
+
+def test_saved_modules_have_what_the_library_makes_them_of(load: Any, tmp_path: Path) -> None:
+    load("dense after normalize").save_pretrained(tmp_path / "saved")
+    configs = {p.parent.name: json.loads(p.read_text()) for p in tmp_path.glob("saved/*/*.json")}
+    assert configs["1_Pooling"] == {
+        "word_embedding_dimension": 12,
+        "pooling_mode_cls_token": False,
+        "pooling_mode_mean_tokens": True,
+        "pooling_mode_max_tokens": False,
+        "pooling_mode_mean_sqrt_len_tokens": False,
+        "pooling_mode_weightedmean_tokens": False,
+        "pooling_mode_lasttoken": False,
+        "include_prompt": True,
+    }
+    dense = {"bias": True, "activation_function": "torch.nn.modules.activation.GELU"}
+    assert configs["4_Dense"] == dense | {"in_features": 7, "out_features": 4}
+    model = SentenceTransformer(tmp_path / "model")
+    model.modules = replace(model.modules, steps=(WeightedLayerPooling(1, np.ones(2)),))
+    model.save_pretrained(tmp_path / "mixed")
+    mixed = json.loads((tmp_path / "mixed" / "1_WeightedLayerPooling" / "config.json").read_text())
+    wanted = {"word_embedding_dimension": 12, "num_hidden_layers": 2, "layer_start": 1}
+    assert mixed == wanted
 
 
 @cases
@@ -143,6 +169,8 @@ def test_wrong_calls_are_named(load: Any, tmp_path: Path) -> None:
         ("modules.json", '[{"type": "x.Dense", "path": "../.."}]', "not a path inside"),
         ("modules.json", '[{"type": "x.Dense", "path": 3}]', "no path"),
         ("1_Pooling/config.json", '{"pooling_mode_mean_tokens": false}', "every mode is false"),
+        ("1_Pooling/config.json", '{"pooling_mode": "most"}', "pools by 'most'; the modes are cls"),
+        ("1_Pooling/config.json", '{"pooling_mode_cls_token": true}', "takes .* 12 .* given 24"),
         ("2_Dense/config.json", '{"activation_function": "os.system"}', "activation system"),
         ("sentence_bert_config.json", "[]", "must hold a dict"),
     ],
@@ -164,3 +192,22 @@ def test_names_on_the_hub(hub: Any, load: Any, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="sentence-transformers/other"):
         SentenceTransformer("other")
     assert json.loads(files["modules.json"])[0]["path"] == ""
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_pushing(hub: Any, load: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    model = load("dense")
+    address = model.push_to_hub("org/dense", private=True)
+    assert hub.repos["org/dense"].private
+    assert address == f"{hub.url}/org/dense/commit/{hub.repos['org/dense'].refs['main']}"
+    assert hub.log[0]["lines"][0]["value"]["summary"] == "Add new SentenceTransformer model"
+    again = SentenceTransformer("org/dense")  # with its modules, which are in folders
+    np.testing.assert_array_equal(again.encode(TEXTS), model.encode(TEXTS))
+    with pytest.raises(OSError, match="it exists already; exist_ok=True"):
+        model.push_to_hub("org/dense")
+    model.push_to_hub("org/dense", exist_ok=True, safe_serialization=False)
+    assert "pytorch_model.bin" in hub.files("org/dense")
+    model.similarity_fn_name = "dot"
+    proposal = model.push_to_hub("org/dense", create_pr=True, commit_message="better")
+    assert proposal.endswith("/org/dense/discussions/1")
